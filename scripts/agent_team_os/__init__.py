@@ -1,0 +1,3 @@
+"""Agent Team OS: a post office for coding sessions, over plain files."""
+
+__version__ = "2.0.0"

@@ -1,0 +1,13 @@
+"""Run the command line from the folder it lies in, installed or not: `python scripts/agent_team_os`."""
+
+import gc
+import os
+import sys
+
+if __name__ == "__main__":
+    # A short program makes no garbage worth collecting; the collector would look at every import for it.
+    gc.disable()
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    from agent_team_os.cli.main import run
+
+    run()

@@ -1,0 +1,365 @@
+"""The bus: what an agent can do with its mail, one method a verb. The page to read first.
+
+    bus = Bus.open(os.environ, os.getcwd())
+    sent = bus.send("dev", "bug-fix", {"project": "web", "summary": "Login loops on Safari"})
+
+A send goes from here through the checks of `protocol` and `mail.check` to `mail.delivery`, once, and comes back
+as the stored message. Every method raises a `BusError` whose text a person can act on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from .mail import attachments, check, delivery, identity, inbox, outbox, registry, threads, workspace
+from .protocol import agentmap, ids, show
+from .protocol import home as layout
+from .protocol import message as messages
+from .protocol.errors import (
+    Anonymous,
+    CannotWrite,
+    InvalidMessage,
+    LockBusy,
+    NothingToRead,
+    UnknownMessage,
+    UnknownThread,
+    Usage,
+)
+from .storage import files, lock
+from .storage import home as homes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Mapping, Optional, Sequence
+
+    from .protocol.documents import AgentMap, Message, Thread
+
+# What a sender may set of a message; everything else is the bus's own.
+FIELDS = (
+    "type", "priority", "context_refs", "requires_response", "response_by", "thread_id", "in_reply_to",
+    "cc_of", "task_id", "budget_minutes", "escalate_after",
+)  # fmt: skip
+_RESERVED = ("god",)
+
+
+class Bus:
+    """The post office as one agent, or an anonymous onlooker, sees it."""
+
+    def __init__(self, home: str, agent_map: AgentMap, who: identity.Identity) -> None:
+        self.home = home
+        self.map = agent_map
+        self.who = who
+
+    @classmethod
+    def open(cls, environ: Mapping[str, str], cwd: str) -> Bus:
+        """The bus of this environment, as seen from a folder. Finishes what a killed command left."""
+        home = layout.find(environ)
+        there = homes.check(home)
+        agent_map = homes.read_map(home) if there else {}
+        if there:
+            delivery.recover(home)
+        return cls(home, agent_map, identity.of_command(home, agent_map, environ, cwd))
+
+    @property
+    def agent(self) -> str:
+        """The agent that is asking; Anonymous if the folder belongs to nobody."""
+        if self.who.agent is None:
+            raise Anonymous(
+                f"{agentmap.short(self.who.workspace)} belongs to no agent of {agentmap.place(self.home)}",
+                "Give it one: ato join NAME (in a session: /bus join NAME)",
+            )
+        return self.who.agent
+
+    # Writing
+
+    def send(
+        self,
+        to: str,
+        intent: str,
+        payload: dict[str, Any],
+        *,
+        attach: Sequence[str] = (),
+        allow_secret: bool = False,
+        dry_run: bool = False,
+        **fields: Any,
+    ) -> dict[str, Any]:
+        """Send a message to `agent` or `agent/slug`; `fields` are named in FIELDS.
+
+        Returns `{id, thread_id, to, session, path, cc, warnings, thread_status}`, or with `dry_run` the message
+        that would be sent. Durable and delivered when this returns.
+        """
+        sender = self.agent
+        agent, slug = self._recipient(to)
+        agentmap.check_routing(self.map, sender, agent)
+        if fields.get("thread_id"):
+            fields["thread_id"] = self._thread_to_join(fields["thread_id"])
+        described = [attachments.describe(path) for path in attach]
+        message = messages.build(sender, agent, intent, payload, to_slug=slug, attachments=described, **fields)
+        check.message(message, allow_secret)
+        if dry_run:
+            return {**message, "dry_run": True}
+        threads.check_room(self.home, message["thread_id"])
+        self.make()
+        thread, warnings = delivery.send(self.home, message, attach)
+        return {
+            "id": message["id"],
+            "thread_id": message["thread_id"],
+            "to": agent,
+            "session": ids.session_name(agent, slug),
+            "path": layout.pending(self.home, agent, slug, message["id"]),
+            "cc": [],
+            "warnings": warnings + self._presence_warnings(agent, slug),
+            "thread_status": thread["status"] if thread else None,
+        }
+
+    def reply(self, given: str, kind: str, payload: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Answer a message: to its sender, in its thread, with its intent; the original is archived."""
+        original, _ = self.find(given)
+        return self.send(
+            original["from"],
+            original["intent"],
+            payload,
+            type=kind,
+            thread_id=original["thread_id"],
+            in_reply_to=original["id"],
+            **options,
+        )
+
+    def handoff(self, to: str, intent: str, payload: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Hand the work over: type handoff, high priority, with the git state of the workspace."""
+        state = workspace.git_state(self.who.workspace)
+        if state is not None:
+            payload = {**payload, "git": state}
+        options.setdefault("priority", "high")
+        return self.send(to, intent, payload, type="handoff", **options)
+
+    def _recipient(self, to: str) -> tuple[str, Optional[str]]:
+        agent, slash, slug = to.partition("/")
+        identity.check_known(self.map, agent)
+        return agent, ids.check_agent(slug) if slash else None
+
+    def _presence_warnings(self, agent: str, slug: Optional[str]) -> list[str]:
+        state, last, live = registry.presence(self.home, agent)
+        names = sorted({session["slug"] for session in live})
+        if state == "offline":
+            seen = f"last seen {show.age(last)}" if last else "never seen"
+            return [f"{agent} has no live session ({seen}); it will see this when it opens."]
+        if slug and slug not in names:
+            others = ", ".join(f"{agent}/{name}" for name in names)
+            return [f"{agent}/{slug} has no live session (live: {others}); it will see this when it opens."]
+        if not slug and len(names) > 1:
+            one = f"{agent}/{names[0]}"
+            return [f"{agent} has {len(names)} live sessions ({', '.join(names)}), and all see this; for one: {one}"]
+        return []
+
+    # Reading
+
+    def inbox(self, every: bool = False) -> list[inbox.Letter]:
+        """The pending messages of this session, or with `every` of all the agent's sessions."""
+        return inbox.listing(self.home, self.agent, self._boxes(every))
+
+    def _boxes(self, every: bool) -> list[str]:
+        if every:
+            return inbox.boxes(self.home, self.agent)
+        return inbox.seen_by(self.home, self.agent, self.who.slug)
+
+    @contextlib.contextmanager
+    def reading(self, given: Optional[str] = None, peek: bool = False) -> Iterator[dict[str, Any]]:
+        """Show a message inside the `with`; leaving it without an error archives the message.
+
+        Yields `{message, path, archived}`: what was given by id or prefix, else the next pending one;
+        `archived` says whether it will be in the archive afterwards. Killed while showing, it is shown again.
+        Only one of several readers gets a pending message, the others wait for it; one that is read already is
+        shown to whoever asks. Do not answer it inside the `with`: that would wait for this very reader.
+        """
+        with contextlib.ExitStack() as held:
+            message, path = self._claim(given, held) if given else self._claim_next(held)
+            pending = inbox.is_pending(path)
+            archive = pending and not peek and inbox.can_archive(path)
+            yield {"message": message, "path": path, "archived": archive or not pending}
+            if archive:
+                try:
+                    inbox.archive(self.home, path)
+                except OSError as error:
+                    raise CannotWrite(f"{path} cannot be archived: {error.strerror}", "It stays in the inbox.") from None
+
+    def _claim(self, given: str, held: contextlib.ExitStack) -> inbox.Letter:
+        message, path = self.find(given)
+        held.enter_context(self._right_to(message, lock.WAIT))
+        # Whoever held it before us may just have archived it.
+        return (message, path) if os.path.lexists(path) else self.find(message["id"])
+
+    def _claim_next(self, held: contextlib.ExitStack) -> inbox.Letter:
+        """The first pending message nobody else is reading; if all are being read, wait for the first reader."""
+        while True:
+            letters = self.inbox()
+            if not letters:
+                raise NothingToRead(f"nothing to read for {ids.session_name(self.agent, self.who.slug) or self.agent}")
+            for message, path in letters:
+                with contextlib.suppress(LockBusy):
+                    held.enter_context(self._right_to(message, 0))
+                    if os.path.lexists(path):
+                        return message, path
+                    held.close()
+            with self._right_to(letters[0][0], lock.WAIT):
+                pass
+
+    def _right_to(self, message: Message, wait: float) -> contextlib.AbstractContextManager[None]:
+        """The claim on a message, or nothing to hold where the disk is read-only: there nothing can be archived."""
+        if not os.access(os.path.join(self.home, "locks"), os.W_OK):
+            return contextlib.nullcontext()
+        return inbox.claim(self.home, message["id"], wait)
+
+    def find(self, given: str) -> inbox.Letter:
+        """A message of this agent, pending or read, by its id, a prefix of it or of its random part."""
+        found = inbox.candidates(self.home, self.agent, given)
+        if len(found) > 1:
+            raise UnknownMessage(f'"{given[:80]}" fits {len(found)} messages: {", ".join(found[:5])}', "Give more of it.")
+        if not found:
+            raise UnknownMessage(f'{self.agent} has no message "{given[:80]}"{self._near(given)}', "See: ato inbox --all")
+        path = inbox.find(self.home, self.agent, found[0])
+        message = inbox.load(self.home, self.agent, path) if path else None
+        if path is None or message is None:
+            raise UnknownMessage(f"{found[0]} cannot be read; it was set aside or is gone", f"See: ato trace {found[0]}")
+        return message, path
+
+    def _near(self, given: str) -> str:
+        import difflib
+
+        known = {name[:-5] for box in inbox.boxes(self.home, self.agent) for name in inbox.names(box)}
+        ends = {message_id.rpartition("-")[2]: message_id for message_id in known}
+        near = difflib.get_close_matches(given[:80], [*known, *ends], 1, 0.7)
+        return f". Did you mean {ends.get(near[0], near[0])}?" if near else ""
+
+    def save(self, message: Message, folder: str) -> list[str]:
+        """Write the attachments of a message into a folder and return the paths; nothing is overwritten."""
+        return [attachments.save(self.home, item, folder) for item in message.get("attachments", ())]
+
+    # Threads
+
+    def thread(self, given: str) -> Thread:
+        """One conversation by id or unique prefix, each entry with the summary of its message where known."""
+        found = [name for name in threads.names(self.home) if ids.matches(name, given)]
+        if len(found) != 1:
+            what = f"fits {len(found)} threads: {', '.join(sorted(found)[:5])}" if found else "is no thread here"
+            raise UnknownThread(f'"{given[:80]}" {what}', "See the recent ones: ato thread")
+        try:
+            thread = threads.load(self.home, found[0])
+        except files.BadFile as error:
+            raise InvalidMessage(f"{found[0]} cannot be read: {error.why}", "Rebuild it: ato doctor --repair") from None
+        if thread is None:
+            raise UnknownThread(f"{found[0]} is gone", "Rebuild it: ato doctor --repair")
+        lines = {entry["id"]: entry for entry in thread["messages"]}
+        for message in outbox.mentioning(self.home, found[0], ids.day_of(min(lines)) if lines else ""):
+            if message["id"] in lines:
+                lines[message["id"]]["summary"] = messages.summary(message)
+        return thread
+
+    def recent_threads(self, status: Optional[str] = None, most: int = 20) -> list[Thread]:
+        """The conversations changed last, the newest first; those that cannot be read are left out."""
+        paths = {name: layout.thread(self.home, name) for name in threads.names(self.home)}
+        found: list[Thread] = []
+        for name in sorted(paths, key=lambda name: files.age(paths[name])):
+            with contextlib.suppress(files.BadFile):
+                thread = threads.load(self.home, name)
+                if thread is not None and status in (None, thread["status"]):
+                    found.append(thread)
+            if len(found) == most:
+                break
+        return found
+
+    def _thread_to_join(self, given: str) -> str:
+        """The thread named on the command line: an existing one by prefix, or a whole new id."""
+        found = [name for name in threads.names(self.home) if ids.matches(name, given)]
+        return found[0] if len(found) == 1 else ids.check_thread(given)
+
+    # The house
+
+    def make(self) -> None:
+        """Make the home and its folders where they are missing."""
+        try:
+            homes.make(self.home)
+        except OSError as error:
+            raise CannotWrite(f"cannot make {error.filename}: {error.strerror}", "Set AGENT_TEAM_OS_HOME.") from None
+
+    def init(self) -> bool:
+        """Make the home, a starter map and an inbox for each agent; False if there was a map, which is kept."""
+        self.make()
+        try:
+            made = homes.make_map(self.home)
+            for name in agentmap.agents(self.map):
+                files.make_folder(layout.box(self.home, name))
+        except OSError as error:
+            raise CannotWrite(f"cannot write {error.filename}: {error.strerror}", "See: ato doctor") from None
+        return made
+
+    def join(self, name: str, folder: str, about: dict[str, Any]) -> int:
+        """Map a folder, and all below it, to an agent, and return the number of the rule. Says the same twice."""
+        ids.check_agent(name)
+        place = os.path.realpath(folder)
+        if name in _RESERVED:
+            raise Usage(f'"{name}" means the orchestrator of a domain and is no agent name', "Choose another name.")
+        if not os.path.isdir(place):
+            raise Usage(f"{folder} is no folder", "Give an existing one with --path.")
+        if (self.home + "/").startswith(place.rstrip("/") + "/"):
+            raise Usage(f"{place} contains the bus home {self.home}", "Join from a project folder.")
+        number = 0
+
+        def change(document: AgentMap) -> None:
+            nonlocal number
+            document.setdefault("version", messages.VERSION)
+            rules = document.setdefault("rules", [])
+            document.setdefault("fallback", None)
+            same = [rule for rule in rules if agentmap.resolve(rule["pattern"]) == place and rule.get("match") != "glob"]
+            rule = same[0] if same else {"pattern": agentmap.short(place), "match": "prefix", "agent": name}
+            if not same:
+                rules.append(rule)
+            rule["agent"] = name
+            number = rules.index(rule) + 1
+            agent = document.setdefault("agents", {}).setdefault(name, {})
+            agent.update({key: value for key, value in about.items() if value})
+
+        self.init()
+        self.change_map(change)
+        files.make_folder(layout.box(self.home, name))
+        return number
+
+    def drain(self, agent: Optional[str], enabled: Optional[bool]) -> dict[str, Any]:
+        """Turn the Stop hook's drain of an agent on or off, or leave it; returns its settings."""
+        name = identity.check_known(self.map, agent) if agent else self.agent
+
+        def change(document: AgentMap) -> None:
+            document.setdefault("agents", {}).setdefault(name, {}).setdefault("drain", {})["enabled"] = enabled
+
+        if enabled is not None:
+            self.change_map(change)
+        return {"agent": name, **agentmap.drain_of(self.map, name)}
+
+    def change_map(self, change: Any) -> None:
+        """Edit the agent map as `storage.home.change_map` does; CannotWrite where the disk says no."""
+        try:
+            self.map = homes.change_map(self.home, change)
+        except OSError as error:
+            raise CannotWrite(f"cannot write {layout.agent_map(self.home)}: {error.strerror}", "See: ato doctor") from None
+
+    def roster(self) -> list[dict[str, Any]]:
+        """Every agent: `{name, role, domain, god, pending, state, last_seen, sessions}`."""
+        gods = self.map.get("gods", ())
+        rows = []
+        for name, about in sorted(agentmap.agents(self.map).items()):
+            state, last, live = registry.presence(self.home, name)
+            pending = sum(len(inbox.names(box)) for box in inbox.boxes(self.home, name))
+            rows.append(
+                {
+                    "name": name,
+                    "role": about.get("role"),
+                    "domain": about.get("domain"),
+                    "god": name in gods,
+                    "pending": pending,
+                    "state": state,
+                    "last_seen": last,
+                    "sessions": live,
+                }
+            )
+        return rows

@@ -1,0 +1,126 @@
+"""init, join, whoami, bus, drain, doctor, hook."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from ..bus import Bus
+from ..protocol import agentmap, ids
+from ..protocol import home as layout
+from . import output, text
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.command()
+@_AS_JSON
+def init(as_json: bool) -> None:
+    """Make the bus home and a starter map; what is there stays as it is."""
+    bus = Bus.open(os.environ, os.getcwd())
+    made = bus.init()
+    path = layout.agent_map(bus.home)
+    if as_json:
+        output.emit({"home": bus.home, "map": path, "made": made})
+        return
+    output.say(f"The bus is at {agentmap.short(bus.home)}; its map is {agentmap.short(path)}{'' if made else ' (kept)'}.")
+    output.say("Next: cd into a project folder and run: ato join NAME")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--path", metavar="DIR", help="The folder; default: this one.")
+@click.option("--role", help="What the agent does, for the roster.")
+@click.option("--domain", metavar="D", help="The domain it works in.")
+@click.option("--capability", multiple=True, metavar="C", help="What can be asked of it; repeat for each.")
+@_AS_JSON
+def join(name: str, path: str | None, role: str | None, domain: str | None, capability: tuple[str, ...], as_json: bool) -> None:
+    """Map this folder, and all below it, to agent NAME."""
+    bus = Bus.open(os.environ, os.getcwd())
+    folder = os.path.abspath(path or os.getcwd())
+    rule = bus.join(name, folder, {"role": role, "domain": domain, "capabilities": list(capability)})
+    if as_json:
+        output.emit({"agent": name, "path": folder, "rule": rule, "map": layout.agent_map(bus.home)})
+        return
+    output.say(f"{name} now lives in {agentmap.short(folder)} (rule {rule} of {agentmap.place(bus.home)}).")
+    others = sorted(agentmap.agents(bus.map).keys() - {name})
+    example = f" try: ato send {others[0]} question --field question='Anyone there?'" if others else " join a second folder."
+    output.say(f"Next: open Claude Code here, or{example}")
+
+
+@click.command()
+@_AS_JSON
+def whoami(as_json: bool) -> None:
+    """Say which agent this folder belongs to, and why."""
+    bus = Bus.open(os.environ, os.getcwd())
+    who = bus.who
+    session = ids.session_name(who.agent, who.slug) if who.agent else None
+    if as_json:
+        output.emit({"agent": who.agent, "session": session, "slug": who.slug, "rule": who.why or None, "home": bus.home})
+    elif who.agent is None:
+        output.say(f"Anonymous: {agentmap.short(who.workspace)} belongs to no agent of {agentmap.place(bus.home)}.")
+        output.say("Give it one: ato join NAME")
+    else:
+        output.say(f"{session}, by {who.why} ({agentmap.place(bus.home)})")
+
+
+@click.command()
+@_AS_JSON
+def bus(as_json: bool) -> None:
+    """Show who is on the bus, who is there, and who may not write to whom."""
+    here = Bus.open(os.environ, os.getcwd())
+    rows = here.roster()
+    if as_json:
+        rules = {key: here.map.get(key, {}) for key in ("routing", "routing_rules", "domains", "cc_awareness")}
+        output.emit({"home": here.home, "agents": rows, "routing": rules})
+    else:
+        output.say(text.roster(here, rows))
+
+
+@click.command()
+@click.argument("switch", type=click.Choice(("on", "off", "status")))
+@click.option("--agent", metavar="A", help="Another agent; default: this one.")
+@_AS_JSON
+def drain(switch: str, agent: str | None, as_json: bool) -> None:
+    """Say whether a session may end while its mail is unhandled: kept in the map, per agent."""
+    here = Bus.open(os.environ, os.getcwd())
+    settings = here.drain(agent, {"on": True, "off": False, "status": None}[switch])
+    if as_json:
+        output.emit(settings)
+        return
+    state = "on" if settings["enabled"] else "off"
+    output.say(
+        f"drain is {state} for {settings['agent']} "
+        f"(scope {settings['scope']}, from {settings['min_priority']}, at most {settings['max_blocks']} blocks)"
+    )
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Mend what can be mended without losing anything.")
+@_AS_JSON
+def doctor(repair: bool, as_json: bool) -> int:
+    """Find what is wrong with this bus, with the exact next command for each."""
+    from ..mail import doctor as clinic
+
+    home = layout.find(os.environ)
+    for done in clinic.repair(home) if repair else ():
+        output.note(f"Repaired: {done}")
+    findings = clinic.examine(home)
+    ok = not any(finding["severity"] == "error" for finding in findings)
+    if as_json:
+        output.emit({"ok": ok, "findings": findings})
+    else:
+        output.say(text.findings(findings))
+    return 0 if ok else 4
+
+
+@click.command()
+@click.argument("event")
+def hook(event: str) -> None:
+    """Handle hook EVENT of Claude Code: its JSON on stdin, ours on stdout. Never fails."""
+    from ..hooks import dispatch
+
+    printed = dispatch.run(event, os.environ, os.getcwd())
+    if printed:
+        output.say(printed)

@@ -1,0 +1,84 @@
+"""What the program prints, and how it leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any, NoReturn
+
+from ..protocol import show, strictjson
+from ..protocol.errors import CannotWrite
+
+
+def prepare() -> None:
+    """Make printing work in any locale: what an encoding lacks is shown as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file at start
+
+
+def say(text: str = "") -> None:
+    """A line of the result on stdout; CannotWrite where there is no stdout."""
+    _write(text + "\n")
+
+
+def emit(document: Any) -> None:
+    """The result as the one JSON document on stdout."""
+    _write(strictjson.compact(document).decode("utf-8") + "\n")
+
+
+def _write(text: str) -> None:
+    if sys.stdout is None:
+        raise CannotWrite("there is no standard output to show this on")
+    sys.stdout.write(text)
+
+
+def flush() -> None:
+    """Hand what was printed to the system; CannotWrite if it does not take it."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer must not be tried again on the way out.
+        _silence(sys.stdout)
+        raise CannotWrite(f"cannot write to standard output: {error.strerror}") from None
+
+
+def note(text: str) -> None:
+    """A notice or warning on stderr."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
+
+
+def failure(code: str, message: str, hint: str, status: int) -> int:
+    """Report an error: a JSON document on stdout where --json was asked for, else one line on stderr."""
+    message, hint = show.one_line(message), show.one_line(hint)
+    if "--json" in sys.argv:
+        with contextlib.suppress(CannotWrite):
+            emit({"error": {"code": code, "message": message, "hint": hint}})
+            flush()
+    else:
+        ends = "" if not hint or message.endswith((".", "?", ")")) and not hint else "." if message[-1:] not in ".?!" else ""
+        note(f"ato: {message}{ends}{' ' + hint if hint else ''}")
+    return status
+
+
+def leave(status: int) -> NoReturn:
+    """End the process at once: nothing is left to tidy, and the interpreter's own tidying costs 5 ms."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except OSError:
+                status = status or CannotWrite.status
+    os._exit(status)
+
+
+def _silence(stream: Any) -> None:
+    with contextlib.suppress(OSError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

@@ -1,0 +1,85 @@
+"""inbox, read, thread, trace."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from ..bus import Bus
+from ..mail import inbox as inboxes
+from ..protocol import ids
+from ..storage import quarantine
+from . import output, text
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_STATUSES = ("open", "accepted", "completed", "declined")
+
+
+@click.command()
+@click.option("--all", "every", is_flag=True, help="The mail of all sessions of this agent.")
+@_AS_JSON
+def inbox(every: bool, as_json: bool) -> None:
+    """List the pending messages, urgent first, then oldest first."""
+    bus = Bus.open(os.environ, os.getcwd())
+    letters = bus.inbox(every)
+    aside = sum(len(quarantine.held(box)) for box in inboxes.boxes(bus.home, bus.agent))
+    name = ids.session_name(bus.agent, bus.who.slug) or bus.agent
+    if as_json:
+        pending = [message for message, _ in letters]
+        output.emit({"agent": bus.agent, "session": name, "count": len(pending), "pending": pending, "quarantined": aside})
+        return
+    output.say(text.inbox(bus.agent if every else name, letters))
+    if aside:
+        output.note(f"{aside} files that are no valid message were set aside. See: ato doctor")
+
+
+@click.command()
+@click.argument("message", metavar="[ID]", required=False)
+@click.option("--peek", is_flag=True, help="Leave it in the inbox.")
+@click.option("--save", metavar="DIR", help="Take the attachments out into DIR, never overwriting.")
+@_AS_JSON
+def read(message: str | None, peek: bool, save: str | None, as_json: bool) -> None:
+    """Show message ID, or the next one, and archive it.
+
+    ID may be a prefix, or the last part of an id.
+    """
+    bus = Bus.open(os.environ, os.getcwd())
+    with bus.reading(message, peek) as letter:
+        saved = bus.save(letter["message"], save) if save else []
+        if as_json:
+            document: dict[str, Any] = {**letter["message"], "archived": letter["archived"]}
+            if save:
+                document["saved"] = saved
+            output.emit(document)
+        else:
+            output.say(text.letter(bus, letter, saved))
+        output.flush()  # only what was shown is archived
+
+
+@click.command()
+@click.argument("thread_id", metavar="[ID]", required=False)
+@click.option("--status", type=click.Choice(_STATUSES), help="Only threads with this status.")
+@_AS_JSON
+def thread(thread_id: str | None, status: str | None, as_json: bool) -> None:
+    """Show thread ID, or list the recent threads."""
+    bus = Bus.open(os.environ, os.getcwd())
+    if thread_id:
+        document = bus.thread(thread_id)
+        output.emit(document) if as_json else output.say(text.thread(document, bus.who.agent))
+        return
+    found = bus.recent_threads(status)
+    output.emit({"threads": found}) if as_json else output.say(text.threads(found))
+
+
+@click.command()
+@click.argument("message", metavar="ID")
+@_AS_JSON
+def trace(message: str, as_json: bool) -> None:
+    """Say where message ID is and what has happened to it."""
+    from ..mail import tracing
+
+    bus = Bus.open(os.environ, os.getcwd())
+    found = tracing.trace(bus.home, message)
+    output.emit(found) if as_json else output.say(text.trace(found))

@@ -1,0 +1,136 @@
+"""send, reply, handoff."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from ..bus import FIELDS, Bus
+from ..protocol import strictjson
+from ..protocol.errors import BusError, InvalidMessage, Usage
+from ..protocol.message import TYPES
+from . import content, output
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.command()
+@click.argument("to", required=False)
+@click.argument("intent", required=False)
+@click.option("--type", "kind", type=click.Choice(TYPES), help="Default: request; question for a question.")
+@content.options
+@click.option("--thread", metavar="ID", help="Go on in this thread instead of opening one.")
+@click.option("--batch", metavar="-", help="One message object a line on stdin, one result a line on stdout.")
+@_AS_JSON
+def send(to: str | None, intent: str | None, kind: str | None, thread: str | None, batch: str | None, as_json: bool, **given: Any) -> int:
+    """Send a message to TO (agent or agent/slug) about INTENT (bug-fix, question, …).
+
+    \b
+    ato send dev bug-fix --summary "Login loops on Safari" --field project=web
+    ato send ops question --field question="Which branch?"
+    """
+    bus = Bus.open(os.environ, os.getcwd())
+    if batch is not None:
+        if batch != "-" or to or intent:
+            raise Usage("--batch takes - and no other arguments", "ato send --batch - < messages.jsonl")
+        return _batch(bus, given)
+    if not to or not intent:
+        raise Usage("send needs a recipient and an intent", "ato send dev bug-fix --summary … --field project=…")
+    payload = content.payload(given)
+    _report(bus.send(to, intent, payload, type=kind, thread_id=thread, **content.fields(given)), as_json, "Sent")
+    return 0
+
+
+@click.command()
+@click.argument("message", metavar="ID")
+@click.argument("kind", metavar="TYPE", type=click.Choice(TYPES))
+@content.options
+@_AS_JSON
+def reply(message: str, kind: str, as_json: bool, **given: Any) -> None:
+    """Answer message ID: to its sender, in its thread; the original is archived.
+
+    TYPE says how: accept takes the work on, response or confirm closes the thread, decline gives it back,
+    question asks. ID may be a prefix, or the last part of an id.
+    """
+    bus = Bus.open(os.environ, os.getcwd())
+    _report(bus.reply(message, kind, content.payload(given), **content.fields(given)), as_json, "Replied")
+
+
+@click.command()
+@click.argument("to")
+@click.argument("intent", default="handoff")
+@click.option("--state-summary", help="Where things stand.")
+@click.option("--next-step", multiple=True, help="What to do next; repeat for each step.")
+@click.option("--blocker", multiple=True, help="What is in the way; repeat for each.")
+@click.option("--file", "file", multiple=True, metavar="F", help="A file the work is in; repeat for each.")
+@content.options
+@click.option("--thread", metavar="ID", help="Go on in this thread instead of opening one.")
+@_AS_JSON
+def handoff(
+    to: str, intent: str, state_summary: str | None, next_step: tuple[str, ...], blocker: tuple[str, ...],
+    file: tuple[str, ...], thread: str | None, as_json: bool, **given: Any,
+) -> None:  # fmt: skip
+    """Hand the work over to TO, with where it stands and the git state of this folder."""
+    bus = Bus.open(os.environ, os.getcwd())
+    payload = content.payload(given, state_summary=state_summary, next_steps=list(next_step), blockers=list(blocker))
+    options = content.fields(given)
+    options["context_refs"] += [content.reference(path) for path in file]
+    options["priority"] = options["priority"] or "high"
+    _report(bus.handoff(to, intent, payload, thread_id=thread, **options), as_json, "Handed over")
+
+
+def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
+    """Say what was sent; warnings go to stderr in both forms."""
+    for warning in sent.get("warnings", ()):
+        output.note(warning)
+    if as_json:
+        output.emit(sent)
+    elif sent.get("dry_run"):
+        output.say(strictjson.readable({key: value for key, value in sent.items() if key != "dry_run"}).decode().rstrip())
+        output.note("Nothing was sent.")
+    else:
+        status = f", {sent['thread_status']}" if sent["thread_status"] not in (None, "open") else ""
+        output.say(f"{done} {sent['id']} to {sent['session'] or sent['to']} ({sent['thread_id']}{status}).")
+
+
+def _batch(bus: Bus, given: dict[str, Any]) -> int:
+    """Send one message a line; a bad line is reported and the rest goes on. The first error's status is returned."""
+    status = 0
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        if not line.strip():
+            continue
+        try:
+            result = _send_line(bus, line, given["dry_run"], given["allow_secret"])
+        except BusError as error:
+            result = {"line": number, **error.document()}
+            status = status or error.status
+        output.emit(result)
+        output.flush()
+    return status
+
+
+def _send_line(bus: Bus, line: bytes, dry_run: bool, allow_secret: bool) -> dict[str, Any]:
+    try:
+        document = strictjson.parse(line)
+    except strictjson.BadJSON as error:
+        raise InvalidMessage(f"no JSON: {error.message}", "Give one object a line.") from None
+    if not isinstance(document, dict):
+        raise InvalidMessage("no JSON object", 'Give {"to":…, "intent":…, "payload":{…}} a line.')
+    missing = [name for name in ("to", "intent", "payload") if name not in document]
+    if missing:
+        raise InvalidMessage(f'"{missing[0]}" is missing', "A line needs to, intent and payload.")
+    if document.get("from", bus.agent) != bus.agent:
+        raise InvalidMessage(f'"from" is not {bus.agent}', f"Leave it out: you are {bus.agent}.")
+    unknown = sorted(document.keys() - {"to", "to_slug", "from", "intent", "payload", *FIELDS})
+    if unknown:
+        raise InvalidMessage(f'"{unknown[0][:80]}" cannot be set in a batch', "The bus sets id, version, ts and delivery.")
+    to, intent, payload = document["to"], document["intent"], document["payload"]
+    if not (isinstance(to, str) and isinstance(intent, str) and isinstance(payload, dict)):
+        raise InvalidMessage("to and intent must be texts and payload an object", "See schemas/message.schema.json.")
+    if document.get("to_slug") and "/" not in to:
+        to = f"{to}/{document['to_slug']}"
+    fields = {name: document[name] for name in FIELDS if name in document}
+    return bus.send(to, intent, payload, dry_run=dry_run, allow_secret=allow_secret, **fields)

@@ -1,0 +1,138 @@
+"""Attachments: files that travel with a message, stored once under the sum of their bytes."""
+
+from __future__ import annotations
+
+import os
+
+from ..protocol import agentmap
+from ..protocol import home as layout
+from ..protocol.errors import CannotWrite, InvalidAttachment
+from ..storage import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..protocol.documents import Attachment
+
+MAX_SIZE = 10 * 1_048_576
+# A coding agent reads these by itself when it works in a folder, so a saved file never gets such a name.
+_READ_BY_AGENTS = frozenset(("claude.md", "claude.local.md", "agents.md", "skill.md", "gemini.md"))
+
+
+def describe(path: str) -> Attachment:
+    """What the message says of a file: name, type, size and sum. InvalidAttachment if it cannot travel."""
+    import mimetypes
+
+    data, name = _read(path), os.path.basename(path)
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidAttachment(f"the name of {agentmap.short(path)!r} is not UTF-8", "Rename the file.") from None
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return {"name": name, "media_type": kind, "size": len(data), "sha256": _sum(data)}
+
+
+def _read(path: str) -> bytes:
+    try:
+        return files.read(path, MAX_SIZE)
+    except FileNotFoundError:
+        raise InvalidAttachment(f"no file {path}", "Check the path.") from None
+    except files.BadFile as error:
+        hint = "Give the path it leads to." if "link" in error.why else "Attach regular files of at most 10 MiB."
+        raise InvalidAttachment(f"{path} cannot be attached: {error.why}", hint) from None
+
+
+def _sum(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def store(home: str, path: str, meant: Attachment, temporary: str) -> None:
+    """Put a described file's bytes into `attachments/`, once; durable.
+
+    InvalidAttachment if the file has changed since it was described. A stored blob whose bytes no longer
+    have its sum is replaced: its name says what they must be.
+    """
+    data = _read(path)
+    if _sum(data) != meant["sha256"]:
+        raise InvalidAttachment(f"{path} changed while it was being sent", "Send again when it is finished.")
+    target = layout.attachment(home, meant["sha256"])
+    files.make_folder(os.path.dirname(target))
+    files.remove(temporary)
+    files.create(temporary, data)
+    try:
+        files.publish(temporary, target)
+    except FileExistsError:
+        if not _whole(target, meant["sha256"]):
+            os.rename(temporary, target)
+    files.sync_folder(os.path.dirname(target))
+    files.remove(temporary)
+
+
+def _whole(path: str, sha256: str) -> bool:
+    try:
+        return _sum(files.read(path, MAX_SIZE)) == sha256
+    except (files.BadFile, FileNotFoundError):
+        return False
+
+
+def state(home: str, attachment: Attachment) -> str:
+    """`ok`, `missing` or `damaged`: what has become of the blob."""
+    path = layout.attachment(home, attachment["sha256"])
+    if not os.path.lexists(path):
+        return "missing"
+    return "ok" if _whole(path, attachment["sha256"]) else "damaged"
+
+
+def load(home: str, attachment: Attachment) -> bytes:
+    """The bytes of an attachment, their sum checked; InvalidAttachment if they are gone or changed."""
+    fault = state(home, attachment)
+    if fault != "ok":
+        what = f"the attachment {attachment['name']} is {fault} (attachments/{attachment['sha256']})"
+        raise InvalidAttachment(what, "Ask the sender to send it again.")
+    return files.read(layout.attachment(home, attachment["sha256"]), MAX_SIZE)
+
+
+def save(home: str, attachment: Attachment, folder: str) -> str:
+    """Write an attachment into a folder under a free name and return its path; nothing is overwritten.
+
+    The bytes get their name only when all of them are there. InvalidAttachment or CannotWrite otherwise.
+    """
+    data = load(home, attachment)
+    try:
+        # Not make_folder: this one is the person's, with the modes their umask gives.
+        os.makedirs(folder, exist_ok=True)
+        temporary = os.path.join(folder, f".{attachment['sha256'][:16]}.{os.getpid()}.part")
+        files.remove(temporary)
+        files.create(temporary, data)
+        try:
+            return _publish(temporary, folder, safe_name(attachment["name"]))
+        finally:
+            files.remove(temporary)
+    except OSError as error:
+        raise CannotWrite(f"cannot save into {folder}: {error.strerror or error}", "Choose another folder.") from None
+
+
+def _publish(temporary: str, folder: str, name: str) -> str:
+    stem, ending = os.path.splitext(name)
+    number = 0
+    while True:
+        path = os.path.join(folder, f"{stem} ({number}){ending}" if number else name)
+        try:
+            files.publish(temporary, path)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def safe_name(name: str) -> str:
+    """A name of a sender's choice as a name for a file here: never hidden, never one an agent reads by itself."""
+    clean = "".join(char if char.isprintable() and char not in '/\\:*?"<>|' else "_" for char in name).rstrip(" .")
+    while len(clean.encode("utf-8")) > 200:
+        clean = clean[1:]
+    if not clean:
+        return "attachment"
+    if clean.startswith(".") or clean.lower() in _READ_BY_AGENTS:
+        return clean + ".txt"
+    return clean

@@ -1,0 +1,2 @@
+def repair(home): return []
+def examine(home): return []

@@ -1,0 +1,152 @@
+"""Inboxes: what is pending, what was read, and how a message goes from one to the other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from ..protocol import home as layout
+from ..protocol import ids
+from ..protocol import message as messages
+from ..storage import files, lock, quarantine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator, Optional
+
+    from ..protocol.documents import Message
+
+    Letter = tuple[Message, str]  # a pending message and the path of its file
+
+YOUNG = 5.0  # seconds during which a file that ends early may still be being written
+
+
+def slugs(home: str, agent: str) -> list[str]:
+    """The sessions of an agent that have a box of their own."""
+    return sorted(name[1:] for name in files.names(layout.box(home, agent)) if name[:1] == "@" and ids.is_agent(name[1:]))
+
+
+def boxes(home: str, agent: str) -> list[str]:
+    """The folders in which an agent's mail can be: the agent's own and one for each session."""
+    return [layout.box(home, agent), *(layout.box(home, agent, slug) for slug in slugs(home, agent))]
+
+
+def seen_by(home: str, agent: str, slug: Optional[str]) -> list[str]:
+    """The folders whose mail one session sees; without a slug, the agent's own alone."""
+    return [layout.box(home, agent), *([layout.box(home, agent, slug)] if slug else [])]
+
+
+def names(box: str) -> list[str]:
+    """The file names of pending messages in a box; everything else in it is foreign and left alone."""
+    return [name for name in files.names(box) if ids.MESSAGE_FILE.fullmatch(name)]
+
+
+def listing(home: str, agent: str, folders: list[str]) -> list[Letter]:
+    """The pending messages, urgent first and oldest first among equals. What is no message is set aside."""
+    letters = []
+    for folder in folders:
+        for name in names(folder):
+            path = f"{folder}/{name}"
+            message = load(home, agent, path)
+            if message is not None:
+                letters.append((message, path))
+    letters.sort(key=lambda letter: (messages.rank(letter[0]), letter[0]["id"]))
+    return letters
+
+
+def load(home: str, agent: str, path: str) -> Optional[Message]:
+    """The message in a file; None if it is gone, still being written, or invalid, which sets a pending one aside."""
+    name = os.path.basename(path)[:-5]
+    try:
+        return messages.parse(files.read(path, messages.MAX_MESSAGE), name, agent)
+    except FileNotFoundError:
+        return None
+    except messages.NotAMessage as error:
+        if error.early and files.age(path) < YOUNG:
+            return None
+        why = str(error)
+    except files.BadFile as error:
+        why = error.why
+    if is_pending(path):
+        # Where the disk cannot be written the file stays, and the mail beside it is shown all the same.
+        with contextlib.suppress(OSError):
+            quarantine.set_aside(home, path, why)
+    return None
+
+
+def archived(home: str, agent: str, message_id: str) -> Optional[str]:
+    """The path of a message among those that were read or set aside; None if it is not there."""
+    for box in boxes(home, agent):
+        for folder in layout.ARCHIVES:
+            path = os.path.join(box, folder, message_id + ".json")
+            if os.path.lexists(path):
+                return path
+    return None
+
+
+def find(home: str, agent: str, message_id: str) -> Optional[str]:
+    """The path of a message in any box of an agent.
+
+    Pending is looked at first and the archives after: messages only move that way, so one that a reader
+    moves between the two looks is found in one of them.
+    """
+    for box in boxes(home, agent):
+        path = os.path.join(box, message_id + ".json")
+        if os.path.lexists(path):
+            return path
+    return archived(home, agent, message_id)
+
+
+def is_pending(path: str) -> bool:
+    """True for a path in a box itself, False for one in an archive."""
+    return os.path.basename(os.path.dirname(path)) not in layout.ARCHIVES
+
+
+def candidates(home: str, agent: str, given: str) -> list[str]:
+    """The ids in any box or archive of an agent that answer to what was given, pending ones alone if there are."""
+    pending: set[str] = set()
+    read: set[str] = set()
+    for box in boxes(home, agent):
+        pending.update(name[:-5] for name in names(box))
+        for folder in (layout.READ, layout.DONE):
+            read.update(name[:-5] for name in names(os.path.join(box, folder)))
+    for group in (pending, read):
+        found = [message_id for message_id in group if ids.matches(message_id, given)]
+        if found:
+            return sorted(found)
+    return []
+
+
+@contextlib.contextmanager
+def claim(home: str, message_id: str, wait: float = lock.WAIT) -> Iterator[None]:
+    """Hold the right to read one message: among our readers one shows and archives it, the others wait."""
+    with lock.guard(home, "@read-" + lock.bucket(message_id), wait):
+        yield
+
+
+def archive(home: str, path: str) -> bool:
+    """Move a claimed message into `.read/`; False if a reader of another program was faster.
+
+    A second file with an id that was archived before is dropped when it is the same message, and set aside
+    when it is not: an archived message is never overwritten.
+    """
+    folder = os.path.join(os.path.dirname(path), layout.READ)
+    target = os.path.join(folder, os.path.basename(path))
+    files.make_folder(folder)
+    try:
+        files.move(path, target)
+    except FileNotFoundError:
+        return False
+    except FileExistsError:
+        if files.same_bytes(path, target, messages.MAX_MESSAGE):
+            files.remove(path)
+        else:
+            quarantine.set_aside(home, path, "another message with this id was read before")
+    return True
+
+
+def can_archive(path: str) -> bool:
+    """Whether archiving could work at all: not on a disk that is mounted read-only."""
+    folder = os.path.dirname(path)
+    read = os.path.join(folder, layout.READ)
+    return os.access(folder, os.W_OK) and (not os.path.isdir(read) or os.access(read, os.W_OK))

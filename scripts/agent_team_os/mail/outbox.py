@@ -1,0 +1,72 @@
+"""The outbox: every message ever sent, a line each, a file a day. It decides whether a message was sent."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..protocol import home as layout
+from ..protocol import ids
+from ..protocol import message as messages
+from ..storage import files, journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator, Optional
+
+    from ..protocol.documents import Message
+
+_FILE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.jsonl")
+
+
+def days(home: str, since: str = "") -> list[str]:
+    """The days that have a file, in order, from `since` on."""
+    found = (name[:10] for name in files.names(os.path.join(home, "outbox")) if _FILE.fullmatch(name))
+    return sorted(day for day in found if day >= since)
+
+
+def find(home: str, message_id: str) -> Optional[Message]:
+    """The message with this id; None if it was never sent. A line that was cut off does not count as sent."""
+    path = layout.outbox(home, ids.day_of(message_id))
+    for _, line in journal.lines(path, message_id.encode()):
+        message = _parse(line)
+        if message is not None and message["id"] == message_id:
+            return message
+    return None
+
+
+def mentioning(home: str, text: str, since: str = "") -> Iterator[Message]:
+    """Every message whose line contains `text`, in the order written; lines that are no message are left out."""
+    for day in days(home, since):
+        for _, line in journal.lines(layout.outbox(home, day), text.encode()):
+            message = _parse(line)
+            if message is not None:
+                yield message
+
+
+def bad_lines(home: str) -> Iterator[tuple[str, int, str]]:
+    """Path, number and fault of every line that is no message; an unterminated last line is not one of them."""
+    for day in days(home):
+        path = layout.outbox(home, day)
+        with open(path, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - 1, 0))
+            whole = file.read(1) == b"\n"
+        last: Optional[tuple[str, int, str]] = None
+        for number, line in journal.lines(path):
+            if last is not None:
+                yield last
+            last = None
+            try:
+                messages.parse(line)
+            except messages.NotAMessage as error:
+                last = path, number, str(error)
+        if last is not None and whole:
+            yield last
+
+
+def _parse(line: bytes) -> Optional[Message]:
+    try:
+        return messages.parse(line)
+    except messages.NotAMessage:
+        return None

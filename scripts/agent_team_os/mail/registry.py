@@ -1,0 +1,128 @@
+"""The registry: which sessions an agent has, and when it was last seen. Derived, and never trusted blindly."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..protocol import home as layout
+from ..protocol import ids, schemas, show, strictjson
+from ..storage import files, lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from ..protocol.documents import Card, Session
+
+HEARTBEAT = 240 * 60  # seconds a session on another machine counts as live after its last sign
+_MAX = 65_536
+
+
+def register(home: str, agent: str, slug: str, session_id: str, workspace: str, pid: int) -> Session:
+    """Enter a session, or renew its entry, and the agent's card. The caller has checked all ids."""
+    folder = layout.sessions(home, agent)
+    path = os.path.join(folder, session_id + ".json")
+    now = show.timestamp()
+    with lock.guard(home, "@registry"):
+        before = _load(path, "session") or {}
+        session: Session = {
+            "agent": agent,
+            "session": f"{agent}/{slug}",
+            "slug": slug,
+            "session_id": session_id,
+            "pid": pid,
+            "host": lock.host(),
+            "workspace_path": workspace,
+            "session_started": before.get("session_started") or now,
+            "last_seen": now,
+            "state": "active",
+        }
+        files.make_folder(folder)
+        files.replace(path, strictjson.readable(session))  # type: ignore[arg-type]  # a TypedDict is a dict
+        _write_card(home, agent, True, workspace, session["session_started"])
+    return session
+
+
+def leave(home: str, agent: str, session_id: str) -> None:
+    """Take a session out; the card says when the agent was last seen."""
+    with lock.guard(home, "@registry"):
+        path = os.path.join(layout.sessions(home, agent), session_id + ".json")
+        gone = _load(path, "session")
+        files.remove(path)
+        if gone is not None:
+            others = [session for session in sessions(home, agent) if is_live(session)]
+            _write_card(home, agent, bool(others), gone["workspace_path"], gone.get("session_started"))
+
+
+def _write_card(home: str, agent: str, active: bool, workspace: str, started: Optional[str]) -> None:
+    card: Card = {
+        "name": agent,
+        "active": active,
+        "last_seen": show.timestamp(),
+        "workspace_path": workspace,
+        "session_started": started if active else None,
+    }
+    files.make_folder(os.path.join(home, "registry"))
+    files.replace(layout.card(home, agent), strictjson.readable(card))  # type: ignore[arg-type]  # a TypedDict
+
+
+def card(home: str, agent: str) -> Optional[Card]:
+    """An agent's card; None if there is none that can be read."""
+    return _load(layout.card(home, agent), "registry-card")
+
+
+def sessions(home: str, agent: str) -> list[Session]:
+    """Every readable session entry of an agent, live or not, the last seen first."""
+    folder = layout.sessions(home, agent)
+    found = []
+    for name in files.names(folder):
+        if name.endswith(".json") and ids.is_session_id(name[:-5]):
+            session = _load(os.path.join(folder, name), "session")
+            if session is not None and session["agent"] == agent:
+                found.append(session)
+    return sorted(found, key=lambda session: show.seconds_of(session["last_seen"]) or 0.0, reverse=True)
+
+
+def _load(path: str, kind: str) -> Any:
+    """The document, or None: entries are derived, and one of version 1 has another shape."""
+    try:
+        document = strictjson.parse(files.read(path, _MAX))
+    except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
+        return None
+    return document if schemas.checker(kind)(document) is None else None
+
+
+def is_live(session: Session) -> bool:
+    """Whether a session is there: on this machine while its process is, elsewhere while its sign is fresh."""
+    pid, seen = session.get("pid"), show.seconds_of(session["last_seen"]) or 0.0
+    if pid and session.get("host") == lock.host():
+        return _runs(pid, seen)
+    return time.time() - seen < HEARTBEAT
+
+
+def _runs(pid: int, seen: float) -> bool:
+    """Whether the process runs and is not a younger one that got the same number."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        pass
+    except (ProcessLookupError, OverflowError):
+        return False
+    try:
+        began = os.stat(f"/proc/{pid}").st_mtime
+    except OSError:
+        return True
+    return began <= seen + 60
+
+
+def presence(home: str, agent: str) -> tuple[str, Optional[str], list[Session]]:
+    """`live`, `idle` or `offline`; when the agent was last seen; its live sessions."""
+    every = sessions(home, agent)
+    live = [session for session in every if is_live(session)]
+    known = card(home, agent)
+    stamps = [session["last_seen"] for session in every] + ([known["last_seen"]] if known and known.get("last_seen") else [])
+    last = max(stamps, key=lambda stamp: show.seconds_of(stamp) or 0.0, default=None)
+    if not live:
+        return "offline", last, live
+    return ("live" if any(session.get("state") != "idle" for session in live) else "idle"), last, live

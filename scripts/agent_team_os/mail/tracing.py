@@ -1,0 +1,80 @@
+"""Where a message is, told from what lies on the disk."""
+
+from __future__ import annotations
+
+import os
+
+from ..protocol import home as layout
+from ..protocol import ids, show
+from ..protocol.errors import UnknownMessage
+from ..storage import files
+from . import inbox, outbox
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+
+def trace(home: str, given: str) -> dict[str, Any]:
+    """`{id, state, events: [{what, at, path}]}` of a message, by its id or a unique prefix of it.
+
+    States: `spooled` (a send that has not finished), `pending`, `read`, `quarantined`, `replied`, and `gone`
+    when only the outbox still knows it. UnknownMessage if no file does.
+    """
+    message_id = given if ids.is_message(given) else _complete(home, given)
+    events: list[dict[str, Any]] = []
+    state = ""
+    spooled = os.path.join(layout.spool(home), message_id + ".json")
+    if os.path.lexists(spooled):
+        events.append({"what": "spooled", "at": _changed(spooled), "path": spooled})
+        state = "spooled"
+    sent = outbox.find(home, message_id)
+    if sent is not None:
+        log = layout.outbox(home, ids.day_of(message_id))
+        what = f"sent by {sent['from']} to {ids.session_name(sent['to'], sent.get('to_slug')) or sent['to']}"
+        events.append({"what": what, "at": sent["ts"], "path": log})
+        state = state or "gone"
+    for agent in sorted(files.names(os.path.join(home, "inboxes"))):
+        path = inbox.find(home, agent, message_id) if ids.is_agent(agent) else None
+        if path is not None:
+            folder = os.path.basename(os.path.dirname(path))
+            state = {layout.READ: "read", layout.DONE: "read", layout.QUARANTINE: "quarantined"}.get(folder, "pending")
+            # A rename changes the file's ctime and nothing else: it is when the message got here.
+            events.append({"what": f"{state} in the inbox of {agent}", "at": _moved(path), "path": path})
+    if not events:
+        raise UnknownMessage(f"nobody has seen {message_id}", "See: ato inbox --all")
+    for answer in outbox.mentioning(home, message_id, ids.day_of(message_id)) if sent else ():
+        if answer.get("in_reply_to") == message_id:
+            log = layout.outbox(home, ids.day_of(answer["id"]))
+            what = f"answered by {answer['from']} with {answer['type']} {answer['id']}"
+            events.append({"what": what, "at": answer["ts"], "path": log})
+            state = "replied"
+    return {"id": message_id, "state": state, "events": events}
+
+
+def _complete(home: str, given: str) -> str:
+    """The one message id the audit log or an inbox knows that answers to what was given."""
+    found: set[str] = set()
+    for agent in files.names(os.path.join(home, "inboxes")):
+        if ids.is_agent(agent):
+            found.update(inbox.candidates(home, agent, given))
+    if not found and len(given) >= 4:
+        found.update(m["id"] for m in outbox.mentioning(home, given) if ids.matches(m["id"], given))
+    if len(found) == 1:
+        return found.pop()
+    what = f"fits {len(found)} messages: {', '.join(sorted(found)[:5])}" if found else "is no message here"
+    raise UnknownMessage(f'"{given[:80]}" {what}', "Give the whole id.")
+
+
+def _changed(path: str) -> Optional[str]:
+    try:
+        return show.timestamp(os.lstat(path).st_mtime)
+    except OSError:
+        return None
+
+
+def _moved(path: str) -> Optional[str]:
+    try:
+        return show.timestamp(os.lstat(path).st_ctime)
+    except OSError:
+        return None

@@ -1,0 +1,42 @@
+"""What a handoff records of the workspace it was written in."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+_MOST_FILES = 50
+
+
+def git_state(folder: str) -> Optional[dict[str, Any]]:
+    """Branch, commit and changed files of a git work tree; None outside one or without git.
+
+    At most 50 changed files are named; `dirty_count` counts all of them.
+    """
+    import subprocess
+
+    def git(*arguments: str) -> Optional[str]:
+        # No optional locks: a status for a letter must not get in the way of a person's own git.
+        command = ["git", "--no-optional-locks", "-C", folder, *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=10, check=False, stdin=subprocess.DEVNULL)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+
+    status = git("status", "--porcelain", "-z")
+    if status is None:
+        return None
+    changed, entries = [], iter(status.split("\0"))
+    for entry in entries:
+        if entry:
+            changed.append(entry[3:])
+            if entry[0] in "RC":
+                next(entries, None)  # the name it had before follows as an entry of its own
+    return {
+        "branch": (git("symbolic-ref", "--short", "-q", "HEAD") or "(detached)").strip(),
+        "commit": (git("rev-parse", "-q", "--verify", "HEAD") or "").strip(),
+        "dirty": changed[:_MOST_FILES],
+        "dirty_count": len(changed),
+    }

@@ -1,0 +1,154 @@
+"""The agent map: who an agent is, which folder is whose, and who may write to whom."""
+
+from __future__ import annotations
+
+import os
+
+from . import home as layout
+from . import schemas, strictjson
+from .errors import InvalidMap, RoutingDenied
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from .documents import AgentMap
+
+MAX_MAP = 1_048_576
+STRENGTH = {"exact": 2, "prefix": 1, "glob": 1}
+FIX = "Nothing is sent until it is mended; check with: ato doctor"
+
+
+def starter() -> AgentMap:
+    """A map with nobody in it, for a person to go on with."""
+    return {
+        "$schema": "./AGENT_MAP.schema.json",
+        "version": "2.0",
+        "rules": [],
+        "fallback": None,
+        "agents": {},
+        "routing": {"blocked_pairs": []},
+    }
+
+
+def parse(data: bytes, path: str) -> AgentMap:
+    """The map in `data`; InvalidMap naming line and column of what is wrong in the file at `path`."""
+    try:
+        document = strictjson.parse(data)
+    except strictjson.BadJSON as error:
+        where = f"{path}, line {error.line}, column {error.column}" if error.line else path
+        raise InvalidMap(f"{where}: {error.message}", FIX) from None
+    wrong = schemas.checker("agent-map")(document)
+    if wrong is None:
+        return document  # type: ignore[no-any-return]
+    steps, words = wrong
+    line, column = strictjson.position(data.decode("utf-8"), steps)
+    name = ".".join(map(str, steps)) or "the map"
+    raise InvalidMap(f"{path}, line {line}, column {column}: {name} {words}", FIX)
+
+
+def agents(document: AgentMap) -> dict[str, dict[str, Any]]:
+    """Every agent the map knows with what it says of it, also those only a rule names (as in version 1)."""
+    known: dict[str, dict[str, Any]] = dict(document.get("agents", {}))
+    for rule in document.get("rules", ()):
+        known.setdefault(rule["agent"], {})
+    if document.get("fallback"):
+        known.setdefault(document["fallback"], {})
+    return known
+
+
+def resolve(pattern: str) -> str:
+    """A rule's pattern as an absolute path: `~` expanded, symbolic links followed up to the first wildcard."""
+    pattern = os.path.expanduser(pattern)
+    head, rest = pattern, ""
+    while any(char in head for char in "*?["):
+        head, _, last = head.rstrip("/").rpartition("/")
+        rest = f"/{last}{rest}"
+    return os.path.realpath(head or "/").rstrip("/") + rest or "/"
+
+
+def matches(rule: dict[str, Any], pattern: str, workspace: str) -> bool:
+    """Whether a rule with this resolved pattern covers a resolved workspace."""
+    kind = rule.get("match", "prefix")
+    if kind == "glob":
+        return _glob(pattern.split("/"), workspace.split("/"))
+    if workspace == pattern:
+        return True
+    return kind == "prefix" and workspace.startswith(pattern.rstrip("/") + "/")
+
+
+def _glob(pattern: list[str], parts: list[str]) -> bool:
+    """Folder by folder: `*` stays within one name, `**` crosses any; what lies below a match matches too."""
+    import fnmatch
+
+    if not pattern:
+        return True
+    if pattern[0] == "**":
+        return any(_glob(pattern[1:], parts[skip:]) for skip in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _glob(pattern[1:], parts[1:])
+
+
+def agent_for(document: AgentMap, workspace: str) -> tuple[Optional[str], str]:
+    """The agent that lives in a folder and the words for why; (None, "") if nobody does."""
+    place = os.path.realpath(workspace)
+    best: Optional[tuple[int, int]] = None
+    agent, why = None, ""
+    for number, rule in enumerate(document.get("rules", ()), 1):
+        pattern = resolve(rule["pattern"])
+        score = (STRENGTH[rule.get("match", "prefix")], len(pattern))
+        if (best is None or score > best) and matches(rule, pattern, place):
+            best, agent, why = score, rule["agent"], f"rule {number} ({rule['pattern']})"
+    if agent is None and document.get("fallback"):
+        return document["fallback"], "fallback"
+    return agent, why
+
+
+def check_routing(document: AgentMap, sender: str, to: str) -> None:
+    """Raise RoutingDenied, with the reason and the hub to go through, if `sender` may not write to `to`."""
+    rules = document.get("routing_rules", {})
+    denied = to in rules.get(sender, {}).get("deny", ())
+    blocked = any(
+        sender != to and {sender, to} == set(pair) for pair in document.get("routing", {}).get("blocked_pairs", ())
+    )
+    if not denied and not blocked:
+        return
+    # The sender's own reason first; a symmetric pair may be explained on either side.
+    reason = rules.get(sender, {}).get("reason") if denied or sender in rules else None
+    if not denied and not reason:
+        reason = rules.get(to, {}).get("reason")
+    hub = hub_of(document, sender)
+    through = hub if hub and hub not in (sender, to) else None
+    raise RoutingDenied(
+        f"{sender} may not write to {to}" + (f" ({reason})" if reason else ""),
+        f"Go through {through}." if through else "The rule is in AGENT_MAP.json.",
+    )
+
+
+def hub_of(document: AgentMap, agent: str) -> Optional[str]:
+    """The hub of an agent's domain, else the hub of all; None if there is none."""
+    domain = document.get("agents", {}).get(agent, {}).get("domain")
+    hub = document.get("domains", {}).get(domain, {}).get("hub") if domain else None
+    return hub or document.get("cc_awareness", {}).get("hub")
+
+
+def drain_of(document: AgentMap, agent: str) -> dict[str, Any]:
+    """The Stop hook's settings of an agent: its own over everybody's over the defaults."""
+    return {
+        "enabled": False,
+        "scope": "pending",
+        "min_priority": "low",
+        "max_blocks": 3,
+        **document.get("drain", {}),
+        **document.get("agents", {}).get(agent, {}).get("drain", {}),
+    }
+
+
+def place(home: str) -> str:
+    """How a person finds the map of this home."""
+    return short(layout.agent_map(home))
+
+
+def short(path: str) -> str:
+    """A path with the user's home written as `~`."""
+    user = os.path.expanduser("~")
+    return "~" + path[len(user) :] if user != "/" and (path + "/").startswith(user.rstrip("/") + "/") else path

@@ -1,0 +1,74 @@
+"""Where things are below the bus home: every path the program uses, built from checked ids only."""
+
+from __future__ import annotations
+
+import os
+
+from . import ids
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Mapping, Optional
+
+FOLDERS = ("inboxes", "outbox", "outbox/.spool", "threads", "registry", "locks", "attachments", "state")
+READ, DONE, QUARANTINE = ".read", ".done", ".quarantine"
+ARCHIVES = (READ, DONE, QUARANTINE)
+
+
+def find(environ: Mapping[str, str]) -> str:
+    """The bus home of this environment, absolute; it need not exist."""
+    named = environ.get("AGENT_TEAM_OS_HOME") or environ.get("AB_HOME") or "~/.agent-team-os"
+    return os.path.abspath(os.path.expanduser(named))
+
+
+def agent_map(home: str) -> str:
+    """AGENT_MAP.json."""
+    return os.path.join(home, "AGENT_MAP.json")
+
+
+def box(home: str, agent: str, slug: Optional[str] = None) -> str:
+    """The folder of an agent's pending mail, or of the mail for one of its sessions."""
+    folder = os.path.join(home, "inboxes", ids.check_agent(agent))
+    return os.path.join(folder, "@" + ids.check_agent(slug)) if slug else folder
+
+
+def pending(home: str, agent: str, slug: Optional[str], message_id: str) -> str:
+    """Where a message waits until it is read."""
+    return os.path.join(box(home, agent, slug), ids.check_message(message_id) + ".json")
+
+
+def outbox(home: str, day: str) -> str:
+    """The audit log of one day (`YYYY-MM-DD`, as `ids.day_of` gives it)."""
+    return os.path.join(home, "outbox", day + ".jsonl")
+
+
+def spool(home: str) -> str:
+    """The folder of sends in flight."""
+    return os.path.join(home, "outbox", ".spool")
+
+
+def thread(home: str, thread_id: str) -> str:
+    """The history of one conversation."""
+    return os.path.join(home, "threads", ids.check_thread(thread_id) + ".json")
+
+
+def card(home: str, agent: str) -> str:
+    """An agent's registry card."""
+    return os.path.join(home, "registry", ids.check_agent(agent) + ".json")
+
+
+def sessions(home: str, agent: str) -> str:
+    """The folder with one file for each session of an agent."""
+    return os.path.join(home, "registry", ids.check_agent(agent) + ".d")
+
+
+def attachment(home: str, sha256: str) -> str:
+    """A blob, named by the sum of its bytes (checked by the message's schema, and here again)."""
+    if len(sha256) != 64 or sha256.strip("0123456789abcdef"):
+        raise ValueError("no SHA-256 sum")
+    return os.path.join(home, "attachments", sha256)
+
+
+def lock(home: str, name: str) -> str:
+    """The path of a lock without its ending; `.lock` and `.guard` stand beside each other."""
+    return os.path.join(home, "locks", name)

@@ -1,0 +1,176 @@
+"""Files: read without surprises, write so that a reader never sees half and a power cut loses nothing.
+
+The rules behind every function here: data is fsynced before it gets the name readers look for, the folder is
+fsynced before anybody is told yes, `link` publishes and never overwrites, `rename` replaces only what is
+derived or what the caller holds a lock on. A failed fsync is an error, never retried: the kernel may already
+have dropped the pages. Modes are 0600 and 0700 whatever the umask.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class BadFile(Exception):
+    """What lies under a name is no file that can be read: `why` says so; `changed` is its mtime, if known."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+def read(path: str, limit: int) -> bytes:
+    """All bytes of a regular file of at most `limit` bytes.
+
+    FileNotFoundError if nothing has that name; BadFile for a link, folder, FIFO or device, for one too large
+    and for one that may not be read. Never blocks on a FIFO and never follows a link.
+    """
+    try:
+        fd = os.open(path, _READ)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BadFile("a symbolic link" if error.errno == errno.ELOOP else _reason(error)) from None
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadFile(_kind(status.st_mode))
+        if status.st_size > limit:
+            raise BadFile(f"{status.st_size} bytes, more than the {limit} allowed")
+        data = os.read(fd, status.st_size + 1)
+        while len(data) < status.st_size:
+            more = os.read(fd, status.st_size - len(data))
+            if not more:
+                break
+            data += more
+        return data
+    except OSError as error:
+        raise BadFile(_reason(error)) from None
+    finally:
+        os.close(fd)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _kind(mode: int) -> str:
+    for test, name in ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket")):
+        if test(mode):
+            return name
+    return "a device"
+
+
+def age(path: str) -> float:
+    """Seconds since the file changed; negative when its time lies ahead, 0 when it is gone."""
+    try:
+        return time.time() - os.lstat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
+def names(folder: str) -> list[str]:
+    """The names in a folder, unsorted; none if there is no such folder."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def sync_folder(folder: str) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, _FOLDER)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folder(path: str) -> None:
+    """Make a folder with mode 0700, and the ones above it; durable. Does nothing if it is there."""
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    make_folder(above)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    os.chmod(path, 0o700)
+    sync_folder(above)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte; a short write goes on until the kernel names the reason."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def create(path: str, data: bytes) -> None:
+    """Write a new file and fsync it; FileExistsError if the name is taken. The folder is not synced."""
+    fd = os.open(path, _CREATE, 0o600)
+    try:
+        os.fchmod(fd, 0o600)
+        write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def replace(path: str, data: bytes) -> None:
+    """Put `data` under a name in one step, durable; the old content stays until then.
+
+    The caller holds a lock that covers `path`: the temporary name is the same for all, so that a killed
+    writer leaves one file the next one overwrites, not one more each time.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.tmp")
+    try:
+        create(temporary, data)
+    except FileExistsError:
+        os.unlink(temporary)
+        create(temporary, data)
+    os.rename(temporary, path)
+    sync_folder(folder)
+
+
+def publish(source: str, path: str) -> None:
+    """Give a finished, fsynced file the name readers look for; FileExistsError, never overwriting."""
+    os.link(source, path)
+
+
+def move(source: str, path: str) -> None:
+    """Move a file to a free name in another folder of the same disk, durable on both sides.
+
+    The caller holds the guard of this kind of move, so nobody takes the name between look and rename.
+    FileNotFoundError if a reader of another program was faster; FileExistsError if the name is taken.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    os.rename(source, path)
+    sync_folder(os.path.dirname(path))
+    sync_folder(os.path.dirname(source))
+
+
+def remove(path: str) -> None:
+    """Take a name away; nothing if it is gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def same_bytes(one: str, other: str, limit: int) -> bool:
+    """True if both are readable files of at most `limit` bytes with the same content."""
+    try:
+        return read(one, limit) == read(other, limit)
+    except (BadFile, FileNotFoundError):
+        return False

@@ -1,0 +1,85 @@
+"""An append-only file of lines, written under its own kernel lock: the outbox of one day."""
+
+from __future__ import annotations
+
+import os
+
+from . import files, lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
+
+_CHUNK = 1 << 20
+
+
+class Journal:
+    """The open and locked file. Helpers of version 1 append to it without the lock, a line at a time."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            lock.flock(self.fd, os.path.basename(path))
+            self.start = self.end = os.fstat(self.fd).st_size
+            if self.start == 0:
+                os.fchmod(self.fd, 0o600)
+                files.sync_folder(os.path.dirname(path))
+        except BaseException:
+            os.close(self.fd)
+            raise
+
+    def append(self, line: bytes) -> None:
+        """Write one line in one write and make it durable; OSError leaves `undo` to be called."""
+        torn = self.start > 0 and os.pread(self.fd, 1, self.start - 1) != b"\n"
+        data = (b"\n" if torn else b"") + line + b"\n"
+        self.end = self.start + len(data)
+        files.write_all(self.fd, data)
+        os.fsync(self.fd)
+
+    def undo(self) -> None:
+        """Cut off what `append` wrote, if nothing came behind it; OSError if that cannot be done."""
+        size = os.fstat(self.fd).st_size
+        if size > self.end:
+            raise OSError(f"{self.path} was written to behind the line to undo")
+        if size > self.start:
+            os.ftruncate(self.fd, self.start)
+            os.fsync(self.fd)
+
+    def close(self) -> None:
+        """Let go of the file and its lock."""
+        os.close(self.fd)
+
+
+def sync(path: str) -> None:
+    """Make durable what a killed writer may have left in the page cache only."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def lines(path: str, needle: bytes = b"") -> Iterator[tuple[int, bytes]]:
+    """The numbered lines of a file that contain `needle`, the last one also without its newline.
+
+    Split at newline bytes only; nothing if there is no such file. Memory is bounded by the longest line.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    number, rest = 0, b""
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        while True:
+            data = file.read(_CHUNK)
+            parts = (rest + data).split(b"\n")
+            rest = parts.pop()
+            for part in parts:
+                number += 1
+                if needle in part:
+                    yield number, part
+            if not data:
+                break
+    if rest and needle in rest:
+        yield number + 1, rest

@@ -1,0 +1,86 @@
+"""Sends in flight: one file each in `outbox/.spool/`, under a kernel lock its sender holds to the end.
+
+A file nobody holds belongs to a killed sender. Whether its message was sent is decided by the outbox alone.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..protocol import home as layout
+from . import files, lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+BLOB = ".blob"
+
+
+class Entry:
+    """One spool file, open and locked. Close it in every case; `drop` first if nothing may come of it."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+
+    @property
+    def blob(self) -> str:
+        """Where this send keeps an attachment until it is whole."""
+        return self.path.removesuffix(".json") + BLOB
+
+    def write(self, data: bytes) -> None:
+        """Fill the file; durable, with its name, when this returns."""
+        files.write_all(self.fd, data)
+        os.fsync(self.fd)
+        files.sync_folder(os.path.dirname(self.path))
+
+    def drop(self) -> None:
+        """Take the send back or call it done. The blob goes first: one without its spool file is nobody's."""
+        files.remove(self.blob)
+        files.remove(self.path)
+
+    def close(self) -> None:
+        """Let go of the kernel lock."""
+        os.close(self.fd)
+
+
+def begin(home: str, message_id: str) -> Entry:
+    """A new entry for a message that is about to be sent.
+
+    Between the creation and the lock another command's recovery may take the empty file for a leftover and
+    remove it; then the name is made again.
+    """
+    path = os.path.join(layout.spool(home), message_id + ".json")
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.fchmod(fd, 0o600)
+            lock.flock(fd, "outbox/.spool/" + message_id)
+            if _names(path, fd):
+                return Entry(path, fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def seize(path: str) -> Optional[Entry]:
+    """The entry a killed sender left; None if its sender lives or somebody else has just dealt with it."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    if lock.try_flock(fd) and _names(path, fd):
+        return Entry(path, fd)
+    os.close(fd)
+    return None
+
+
+def _names(path: str, fd: int) -> bool:
+    """True if the path still leads to the open file."""
+    try:
+        there, mine = os.lstat(path), os.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
