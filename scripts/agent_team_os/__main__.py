@@ -8,6 +8,10 @@ if __name__ == "__main__":
     # A short program makes no garbage worth collecting; the collector would look at every import for it.
     gc.disable()
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if sys.flags.no_site:  # the launcher saves the 3 ms of looking for what this line names
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        environment = os.path.dirname(os.path.dirname(sys.executable))
+        sys.path.append(os.path.join(environment, "lib", version, "site-packages"))
     from agent_team_os.cli.main import run
 
     run()

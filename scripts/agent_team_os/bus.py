@@ -31,8 +31,10 @@ from .storage import home as homes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Mapping, Optional, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, Optional
 
+    from .mail.inbox import Letter
     from .protocol.documents import AgentMap, Message, Thread
 
 # What a sender may set of a message; everything else is the bus's own.
@@ -155,7 +157,7 @@ class Bus:
 
     # Reading
 
-    def inbox(self, every: bool = False) -> list[inbox.Letter]:
+    def inbox(self, every: bool = False) -> list[Letter]:
         """The pending messages of this session, or with `every` of all the agent's sessions."""
         return inbox.listing(self.home, self.agent, self._boxes(every))
 
@@ -182,15 +184,17 @@ class Bus:
                 try:
                     inbox.archive(self.home, path)
                 except OSError as error:
-                    raise CannotWrite(f"{path} cannot be archived: {error.strerror}", "It stays in the inbox.") from None
+                    raise CannotWrite(
+                        f"{path} cannot be archived: {error.strerror}", "It stays in the inbox."
+                    ) from None
 
-    def _claim(self, given: str, held: contextlib.ExitStack) -> inbox.Letter:
+    def _claim(self, given: str, held: contextlib.ExitStack) -> Letter:
         message, path = self.find(given)
         held.enter_context(self._right_to(message, lock.WAIT))
         # Whoever held it before us may just have archived it.
         return (message, path) if os.path.lexists(path) else self.find(message["id"])
 
-    def _claim_next(self, held: contextlib.ExitStack) -> inbox.Letter:
+    def _claim_next(self, held: contextlib.ExitStack) -> Letter:
         """The first pending message nobody else is reading; if all are being read, wait for the first reader."""
         while True:
             letters = self.inbox()
@@ -211,17 +215,23 @@ class Bus:
             return contextlib.nullcontext()
         return inbox.claim(self.home, message["id"], wait)
 
-    def find(self, given: str) -> inbox.Letter:
+    def find(self, given: str) -> Letter:
         """A message of this agent, pending or read, by its id, a prefix of it or of its random part."""
         found = inbox.candidates(self.home, self.agent, given)
         if len(found) > 1:
-            raise UnknownMessage(f'"{given[:80]}" fits {len(found)} messages: {", ".join(found[:5])}', "Give more of it.")
+            raise UnknownMessage(
+                f'"{given[:80]}" fits {len(found)} messages: {", ".join(found[:5])}', "Give more of it."
+            )
         if not found:
-            raise UnknownMessage(f'{self.agent} has no message "{given[:80]}"{self._near(given)}', "See: ato inbox --all")
+            raise UnknownMessage(
+                f'{self.agent} has no message "{given[:80]}"{self._near(given)}', "See: ato inbox --all"
+            )
         path = inbox.find(self.home, self.agent, found[0])
         message = inbox.load(self.home, self.agent, path) if path else None
         if path is None or message is None:
-            raise UnknownMessage(f"{found[0]} cannot be read; it was set aside or is gone", f"See: ato trace {found[0]}")
+            raise UnknownMessage(
+                f"{found[0]} cannot be read; it was set aside or is gone", f"See: ato trace {found[0]}"
+            )
         return message, path
 
     def _near(self, given: str) -> str:
@@ -311,7 +321,9 @@ class Bus:
             document.setdefault("version", messages.VERSION)
             rules = document.setdefault("rules", [])
             document.setdefault("fallback", None)
-            same = [rule for rule in rules if agentmap.resolve(rule["pattern"]) == place and rule.get("match") != "glob"]
+            same = [
+                rule for rule in rules if agentmap.resolve(rule["pattern"]) == place and rule.get("match") != "glob"
+            ]
             rule = same[0] if same else {"pattern": agentmap.short(place), "match": "prefix", "agent": name}
             if not same:
                 rules.append(rule)
@@ -341,7 +353,9 @@ class Bus:
         try:
             self.map = homes.change_map(self.home, change)
         except OSError as error:
-            raise CannotWrite(f"cannot write {layout.agent_map(self.home)}: {error.strerror}", "See: ato doctor") from None
+            raise CannotWrite(
+                f"cannot write {layout.agent_map(self.home)}: {error.strerror}", "See: ato doctor"
+            ) from None
 
     def roster(self) -> list[dict[str, Any]]:
         """Every agent: `{name, role, domain, god, pending, state, last_seen, sessions}`."""

@@ -55,20 +55,22 @@ def payload(given: dict[str, Any], **more: Any) -> dict[str, Any]:
     if given["body"] == "-" and given["payload"] == "-":
         raise Usage("--body - and --payload - both want stdin", "Give one of them as @FILE.")
     sources: list[tuple[str, dict[str, Any]]] = []
+    if given["summary"] is not None:
+        sources.append(("--summary", {"summary": given["summary"]}))
     if given["payload"] is not None:
         sources.append(("--payload", _json(given["payload"])))
     if given["body"] is not None:
         sources.append(("--body", body.parse(_text(given["body"], "--body"))))
     sources.append(("--field", body.collect([_pair(text) for text in given["field"]])))
-    if given["summary"] is not None:
-        sources.append(("--summary", {"summary": given["summary"]}))
     sources.append(("an option", {name: value for name, value in more.items() if value}))
     result: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for source, part in sources:
         for name, value in part.items():
             if name in result and result[name] != value:
-                raise Usage(f'the field "{name[:80]}" is given twice, by {origin[name]} and {source}', "Keep one of them.")
+                raise Usage(
+                    f'the field "{name[:80]}" is given twice, by {origin[name]} and {source}', "Keep one of them."
+                )
             result[name], origin[name] = value, source
     return result
 
@@ -85,7 +87,7 @@ def _json(given: str) -> dict[str, Any]:
     try:
         document = strictjson.parse(text.encode("utf-8", "surrogatepass"))
     except strictjson.BadJSON as error:
-        raise InvalidPayload(f"--payload is no JSON: {error}", "Give an object like {\"summary\":\"…\"}.") from None
+        raise InvalidPayload(f"--payload is no JSON: {error}", 'Give an object like {"summary":"…"}.') from None
     if not isinstance(document, dict):
         raise InvalidPayload("--payload is no JSON object", 'Give an object like {"summary":"…"}.')
     return document
@@ -130,7 +132,12 @@ def _too_large(size: str) -> InvalidPayload:
 def reference(text: str) -> str:
     """A URI as it is; a path, of something that exists or not, as the file:// URI of its absolute form."""
     scheme, colon, _ = text.partition(":")
-    if colon and scheme.isascii() and scheme[:1].isalpha() and scheme.replace("+", "").replace("-", "").replace(".", "").isalnum():
+    if (
+        colon
+        and scheme.isascii()
+        and scheme[:1].isalpha()
+        and scheme.replace("+", "").replace("-", "").replace(".", "").isalnum()
+    ):
         return text
     from urllib.parse import quote
 

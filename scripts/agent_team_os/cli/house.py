@@ -24,7 +24,9 @@ def init(as_json: bool) -> None:
     if as_json:
         output.emit({"home": bus.home, "map": path, "made": made})
         return
-    output.say(f"The bus is at {agentmap.short(bus.home)}; its map is {agentmap.short(path)}{'' if made else ' (kept)'}.")
+    output.say(
+        f"The bus is at {agentmap.short(bus.home)}; its map is {agentmap.short(path)}{'' if made else ' (kept)'}."
+    )
     output.say("Next: cd into a project folder and run: ato join NAME")
 
 
@@ -35,7 +37,9 @@ def init(as_json: bool) -> None:
 @click.option("--domain", metavar="D", help="The domain it works in.")
 @click.option("--capability", multiple=True, metavar="C", help="What can be asked of it; repeat for each.")
 @_AS_JSON
-def join(name: str, path: str | None, role: str | None, domain: str | None, capability: tuple[str, ...], as_json: bool) -> None:
+def join(
+    name: str, path: str | None, role: str | None, domain: str | None, capability: tuple[str, ...], as_json: bool
+) -> None:
     """Map this folder, and all below it, to agent NAME."""
     bus = Bus.open(os.environ, os.getcwd())
     folder = os.path.abspath(path or os.getcwd())
@@ -45,7 +49,9 @@ def join(name: str, path: str | None, role: str | None, domain: str | None, capa
         return
     output.say(f"{name} now lives in {agentmap.short(folder)} (rule {rule} of {agentmap.place(bus.home)}).")
     others = sorted(agentmap.agents(bus.map).keys() - {name})
-    example = f" try: ato send {others[0]} question --field question='Anyone there?'" if others else " join a second folder."
+    example = (
+        f" try: ato send {others[0]} question --field question='Anyone there?'" if others else " join a second folder."
+    )
     output.say(f"Next: open Claude Code here, or{example}")
 
 
@@ -57,7 +63,9 @@ def whoami(as_json: bool) -> None:
     who = bus.who
     session = ids.session_name(who.agent, who.slug) if who.agent else None
     if as_json:
-        output.emit({"agent": who.agent, "session": session, "slug": who.slug, "rule": who.why or None, "home": bus.home})
+        output.emit(
+            {"agent": who.agent, "session": session, "slug": who.slug, "rule": who.why or None, "home": bus.home}
+        )
     elif who.agent is None:
         output.say(f"Anonymous: {agentmap.short(who.workspace)} belongs to no agent of {agentmap.place(bus.home)}.")
         output.say("Give it one: ato join NAME")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any, NoReturn
 
 import click
@@ -54,8 +53,7 @@ class Verbs(click.Group):
             import difflib
 
             near = difflib.get_close_matches(name, VERBS, 1)
-            hint = f"Did you mean {near[0]}?" if near else "See: ato --help"
-            raise click.UsageError(f'no verb "{name[:80]}". {hint}')
+            raise click.UsageError(f'no verb "{name[:80]}"' + (f". Did you mean {near[0]}?" if near else ""), ctx)
         return super().resolve_command(ctx, args)
 
 

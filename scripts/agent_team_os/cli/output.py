@@ -28,6 +28,13 @@ def emit(document: Any) -> None:
     _write(strictjson.compact(document).decode("utf-8") + "\n")
 
 
+def bold(text: str) -> str:
+    """The text, bold on a terminal that wants it and plain everywhere else."""
+    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[1m{text}\x1b[0m"
+
+
 def _write(text: str) -> None:
     if sys.stdout is None:
         raise CannotWrite("there is no standard output to show this on")
@@ -61,8 +68,8 @@ def failure(code: str, message: str, hint: str, status: int) -> int:
             emit({"error": {"code": code, "message": message, "hint": hint}})
             flush()
     else:
-        ends = "" if not hint or message.endswith((".", "?", ")")) and not hint else "." if message[-1:] not in ".?!" else ""
-        note(f"ato: {message}{ends}{' ' + hint if hint else ''}")
+        stop = "" if message.endswith((".", "?", "!")) or not hint else "."
+        note(f"ato: {message}{stop} {hint}".rstrip())
     return status
 
 

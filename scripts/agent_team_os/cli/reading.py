@@ -28,7 +28,9 @@ def inbox(every: bool, as_json: bool) -> None:
     name = ids.session_name(bus.agent, bus.who.slug) or bus.agent
     if as_json:
         pending = [message for message, _ in letters]
-        output.emit({"agent": bus.agent, "session": name, "count": len(pending), "pending": pending, "quarantined": aside})
+        output.emit(
+            {"agent": bus.agent, "session": name, "count": len(pending), "pending": pending, "quarantined": aside}
+        )
         return
     output.say(text.inbox(bus.agent if every else name, letters))
     if aside:

@@ -6,16 +6,17 @@ All text from messages passes `protocol.show`, and nothing from a sender ever be
 from __future__ import annotations
 
 import os
-from typing import Any
-from urllib.parse import unquote, urlsplit
-
-import click
+import time
+from typing import TYPE_CHECKING, Any
 
 from ..bus import Bus
 from ..mail import attachments
 from ..protocol import agentmap, frame, show
 from ..protocol import message as messages
-from ..protocol.documents import Message, Thread
+from . import output
+
+if TYPE_CHECKING:
+    from ..protocol.documents import Message, Thread
 
 _WIDTH = 80
 
@@ -37,9 +38,11 @@ def inbox(name: str, letters: list[tuple[Message, str]]) -> str:
     for (message, path), kind, age in zip(letters, kinds, ages, strict=True):
         priority = f"{message.get('priority', 'normal'):<8}"
         if messages.rank(message) < 2:
-            priority = click.style(priority, bold=True)
+            priority = output.bold(priority)
         summary = show.one_line(messages.summary(message), room)
-        lines.append(f"  {priority}{kind:<{wide[0]}}  from {message['from']:<{wide[1]}}  {age:<{wide[2]}}  {summary}".rstrip())
+        lines.append(
+            f"  {priority}{kind:<{wide[0]}}  from {message['from']:<{wide[1]}}  {age:<{wide[2]}}  {summary}".rstrip()
+        )
         due = f"  answer by {show.day_time(message['response_by'])}" if message.get("response_by") else ""
         slug = os.path.basename(os.path.dirname(path))
         only = f"  for {message['to']}/{slug[1:]}" if slug.startswith("@") else ""
@@ -56,7 +59,7 @@ def letter(bus: Bus, shown: dict[str, Any], saved: list[str]) -> str:
     due = message.get("response_by")
     asks = f"{message['type']} / {message['intent']}, {message.get('priority', 'normal')}"
     if due:
-        late = (show.seconds_of(due) or 0) < show_now()
+        late = (show.seconds_of(due) or 0) < time.time()
         asks += f", answer by {show.day_time(due)}" + (" (overdue)" if late else "")
     elif message.get("requires_response"):
         asks += ", wants an answer"
@@ -85,31 +88,29 @@ def letter(bus: Bus, shown: dict[str, Any], saved: list[str]) -> str:
     return "\n".join(lines)
 
 
-def show_now() -> float:
-    """Seconds since 1970."""
-    import time
-
-    return time.time()
-
-
 def opened(uri: str) -> str:
     """A reference with what is known of it: a file's size or that it is missing, the command for an issue."""
+    from urllib.parse import unquote, urlsplit
+
     shown = show.one_line(uri)
-    parts = urlsplit(uri) if uri.isprintable() and "[" not in uri else None
-    if parts is not None and parts.scheme == "file" and not parts.netloc:
+    try:
+        parts = urlsplit(uri)
+        if parts.scheme != "file" or parts.netloc:
+            return shown
         path = unquote(parts.path)
-        try:
-            return f"{shown} ({'a folder' if os.path.isdir(path) else show.size(os.stat(path).st_size)})"
-        except (OSError, ValueError):
-            return f"{shown} (missing here)"
-    return shown
+        return f"{shown} ({'a folder' if os.path.isdir(path) else show.size(os.stat(path).st_size)})"
+    except OSError:
+        return f"{shown} (missing here)"
+    except ValueError:  # no URI after all, or a path no system could have
+        return shown
 
 
 def thread(document: Thread, agent: str | None) -> str:
     """One conversation."""
-    since = document.get("opened")
-    state = f"{document['status']} since {show.day_time(document.get('closed') or since)} ({show.age(document.get('closed') or since)})"
-    lines = [f"{show.one_line(document['subject'])}  {', '.join(document['participants'])}  {state}", document["id"]]
+    since = document.get("closed") or document.get("opened")
+    state = f"{document['status']} since {show.day_time(since)} ({show.age(since)})"
+    people = ", ".join(document["participants"])
+    lines = [f"{show.one_line(document['subject'])}  {people}  {state}", document["id"]]
     wide = max((len(f"{entry['from']} → {entry['to']}") for entry in document["messages"]), default=0)
     for entry in document["messages"]:
         pair = f"{entry['from']} → {entry['to']}"
@@ -129,9 +130,8 @@ def threads(found: list[Thread]) -> str:
     for document in found:
         last = document["messages"][-1]["ts"] if document["messages"] else document.get("opened")
         subject = show.one_line(document["subject"], 40)
-        lines.append(
-            f"{document['id']}  {document['status']:<9}  {show.age(last):<11}  {', '.join(document['participants'])}: {subject}"
-        )
+        people = ", ".join(document["participants"])
+        lines.append(f"{document['id']}  {document['status']:<9}  {show.age(last):<11}  {people}: {subject}")
     lines.append(f"Show one: ato thread {short(found[0]['id'])}")
     return "\n".join(lines)
 
@@ -156,9 +156,13 @@ def roster(bus: Bus, rows: list[dict[str, Any]]) -> str:
         marks = "  god" if row["god"] else ""
         me = "  (you)" if row["name"] == bus.who.agent else ""
         role = show.one_line(row["role"] or "-", 24)
-        cells.append((row["name"], role, row["domain"] or "-", row["state"], where, f"{row['pending']} pending{marks}{me}"))
+        cells.append(
+            (row["name"], role, row["domain"] or "-", row["state"], where, f"{row['pending']} pending{marks}{me}")
+        )
     widths = [max(len(row[column]) for row in cells) for column in range(5)]
-    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in cells]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in cells
+    ]
     return "\n".join(lines + _rules(bus.map))
 
 

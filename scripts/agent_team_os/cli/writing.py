@@ -25,7 +25,15 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 @click.option("--thread", metavar="ID", help="Go on in this thread instead of opening one.")
 @click.option("--batch", metavar="-", help="One message object a line on stdin, one result a line on stdout.")
 @_AS_JSON
-def send(to: str | None, intent: str | None, kind: str | None, thread: str | None, batch: str | None, as_json: bool, **given: Any) -> int:
+def send(
+    to: str | None,
+    intent: str | None,
+    kind: str | None,
+    thread: str | None,
+    batch: str | None,
+    as_json: bool,
+    **given: Any,
+) -> int:
     """Send a message to TO (agent or agent/slug) about INTENT (bug-fix, question, …).
 
     \b
@@ -89,7 +97,9 @@ def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
     if as_json:
         output.emit(sent)
     elif sent.get("dry_run"):
-        output.say(strictjson.readable({key: value for key, value in sent.items() if key != "dry_run"}).decode().rstrip())
+        output.say(
+            strictjson.readable({key: value for key, value in sent.items() if key != "dry_run"}).decode().rstrip()
+        )
         output.note("Nothing was sent.")
     else:
         status = f", {sent['thread_status']}" if sent["thread_status"] not in (None, "open") else ""
@@ -126,7 +136,9 @@ def _send_line(bus: Bus, line: bytes, dry_run: bool, allow_secret: bool) -> dict
         raise InvalidMessage(f'"from" is not {bus.agent}', f"Leave it out: you are {bus.agent}.")
     unknown = sorted(document.keys() - {"to", "to_slug", "from", "intent", "payload", *FIELDS})
     if unknown:
-        raise InvalidMessage(f'"{unknown[0][:80]}" cannot be set in a batch', "The bus sets id, version, ts and delivery.")
+        raise InvalidMessage(
+            f'"{unknown[0][:80]}" cannot be set in a batch', "The bus sets id, version, ts and delivery."
+        )
     to, intent, payload = document["to"], document["intent"], document["payload"]
     if not (isinstance(to, str) and isinstance(intent, str) and isinstance(payload, dict)):
         raise InvalidMessage("to and intent must be texts and payload an object", "See schemas/message.schema.json.")

@@ -10,7 +10,8 @@ from ..protocol import show, strictjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, Optional
+    from collections.abc import Mapping
+    from typing import Any, Optional
 
 _MOST_INPUT = 16 * 1_048_576
 _MOST_LOG = 262_144
@@ -23,6 +24,7 @@ def run(event: str, environ: Mapping[str, str], cwd: str) -> Optional[str]:
         if given.get("agent_id"):  # a subagent: its session has been told
             return None
         workspace = environ.get("CLAUDE_PROJECT_DIR") or given.get("cwd") or cwd
+        context: Optional[str] = None
         if event == "SessionStart":
             from . import session_start
 
@@ -30,9 +32,7 @@ def run(event: str, environ: Mapping[str, str], cwd: str) -> Optional[str]:
         elif event == "SessionEnd":
             from . import session_end
 
-            context = session_end.run(given, environ, workspace)
-        else:
-            return None
+            session_end.run(given, environ, workspace)
         if not context:
             return None
         answer = {"hookSpecificOutput": {"hookEventName": event, "additionalContext": context}}

@@ -9,7 +9,8 @@ from ..storage import home as homes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from collections.abc import Mapping
+    from typing import Any
 
 
 def run(given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> None:

@@ -13,7 +13,8 @@ from ..storage import home as homes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, Optional
+    from collections.abc import Mapping
+    from typing import Any, Optional
 
     from ..protocol.documents import AgentMap
 

@@ -22,7 +22,9 @@ def message(document: Message, allow_secret: bool = False) -> None:
         size = len(strictjson.compact(document["payload"]))
         strictjson.parse(strictjson.compact(document))
     except (strictjson.BadJSON, UnicodeEncodeError, ValueError, RecursionError) as error:
-        raise InvalidPayload(f"the message cannot be written as JSON: {_first_line(error)}", "Mend the payload.") from None
+        raise InvalidPayload(
+            f"the message cannot be written as JSON: {_first_line(error)}", "Mend the payload."
+        ) from None
     if size > messages.MAX_PAYLOAD:
         raise InvalidPayload(f"the payload has {size} bytes, more than the {messages.MAX_PAYLOAD} allowed", _TOO_LARGE)
     if schemas.checker("message")(document) is not None:
@@ -57,7 +59,9 @@ def _intent(document: Message) -> None:
     article = "an" if intent[0] in "aeiou" else "a"
     if wrong[1] == "missing":
         form = "list of texts" if schema["properties"][field]["type"] == "array" else "text"
-        raise InvalidPayload(f'{article} {intent} needs payload field "{field}" ({form}: {what})', f"Add {_option(field)}")
+        raise InvalidPayload(
+            f'{article} {intent} needs payload field "{field}" ({form}: {what})', f"Add {_option(field)}"
+        )
     raise InvalidPayload(f"payload of {article} {intent}: {explain(kind, document['payload'])}", what)
 
 

@@ -24,7 +24,8 @@ from . import attachments, inbox, outbox, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional, Sequence
+    from collections.abc import Sequence
+    from typing import Optional
 
     from ..protocol.documents import Message, Thread
 

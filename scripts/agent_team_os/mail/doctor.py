@@ -1,2 +1,6 @@
-def repair(home): return []
-def examine(home): return []
+def repair(home):
+    return []
+
+
+def examine(home):
+    return []

@@ -11,7 +11,8 @@ from . import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Mapping, NamedTuple, Optional
+    from collections.abc import Mapping
+    from typing import NamedTuple, Optional
 
     from ..protocol.documents import AgentMap, Session
 

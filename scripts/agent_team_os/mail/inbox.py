@@ -12,7 +12,8 @@ from ..storage import files, lock, quarantine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, Optional
+    from collections.abc import Iterator
+    from typing import Optional
 
     from ..protocol.documents import Message
 
@@ -23,7 +24,9 @@ YOUNG = 5.0  # seconds during which a file that ends early may still be being wr
 
 def slugs(home: str, agent: str) -> list[str]:
     """The sessions of an agent that have a box of their own."""
-    return sorted(name[1:] for name in files.names(layout.box(home, agent)) if name[:1] == "@" and ids.is_agent(name[1:]))
+    return sorted(
+        name[1:] for name in files.names(layout.box(home, agent)) if name[:1] == "@" and ids.is_agent(name[1:])
+    )
 
 
 def boxes(home: str, agent: str) -> list[str]:

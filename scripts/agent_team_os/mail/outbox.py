@@ -12,7 +12,8 @@ from ..storage import files, journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, Optional
+    from collections.abc import Iterator
+    from typing import Optional
 
     from ..protocol.documents import Message
 

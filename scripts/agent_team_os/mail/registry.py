@@ -69,7 +69,8 @@ def _write_card(home: str, agent: str, active: bool, workspace: str, started: Op
 
 def card(home: str, agent: str) -> Optional[Card]:
     """An agent's card; None if there is none that can be read."""
-    return _load(layout.card(home, agent), "registry-card")
+    found: Optional[Card] = _load(layout.card(home, agent), "registry-card")
+    return found
 
 
 def sessions(home: str, agent: str) -> list[Session]:
@@ -121,7 +122,9 @@ def presence(home: str, agent: str) -> tuple[str, Optional[str], list[Session]]:
     every = sessions(home, agent)
     live = [session for session in every if is_live(session)]
     known = card(home, agent)
-    stamps = [session["last_seen"] for session in every] + ([known["last_seen"]] if known and known.get("last_seen") else [])
+    stamps = [session["last_seen"] for session in every] + (
+        [known["last_seen"]] if known and known.get("last_seen") else []
+    )
     last = max(stamps, key=lambda stamp: show.seconds_of(stamp) or 0.0, default=None)
     if not live:
         return "offline", last, live

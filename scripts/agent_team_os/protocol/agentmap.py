@@ -127,8 +127,8 @@ def check_routing(document: AgentMap, sender: str, to: str) -> None:
 def hub_of(document: AgentMap, agent: str) -> Optional[str]:
     """The hub of an agent's domain, else the hub of all; None if there is none."""
     domain = document.get("agents", {}).get(agent, {}).get("domain")
-    hub = document.get("domains", {}).get(domain, {}).get("hub") if domain else None
-    return hub or document.get("cc_awareness", {}).get("hub")
+    own: Optional[str] = document.get("domains", {}).get(domain, {}).get("hub") if domain else None
+    return own or document.get("cc_awareness", {}).get("hub")
 
 
 def drain_of(document: AgentMap, agent: str) -> dict[str, Any]:

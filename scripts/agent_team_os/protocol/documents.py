@@ -13,9 +13,7 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import NotRequired
 
-Attachment = TypedDict(
-    "Attachment", {"name": str, "media_type": NotRequired[str], "size": int, "sha256": str}
-)
+Attachment = TypedDict("Attachment", {"name": str, "media_type": NotRequired[str], "size": int, "sha256": str})
 
 Message = TypedDict(
     "Message",
@@ -46,7 +44,15 @@ Message = TypedDict(
 
 ThreadEntry = TypedDict(
     "ThreadEntry",
-    {"id": str, "from": str, "to": str, "type": str, "intent": NotRequired[str], "ts": str, "summary": NotRequired[str]},
+    {
+        "id": str,
+        "from": str,
+        "to": str,
+        "type": str,
+        "intent": NotRequired[str],
+        "ts": str,
+        "summary": NotRequired[str],
+    },
 )
 
 Thread = TypedDict(

@@ -13,7 +13,7 @@ from . import show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterable
+    from collections.abc import Iterable
 
     from .documents import Message
 

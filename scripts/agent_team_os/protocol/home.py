@@ -8,7 +8,8 @@ from . import ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Mapping, Optional
+    from collections.abc import Mapping
+    from typing import Optional
 
 FOLDERS = ("inboxes", "outbox", "outbox/.spool", "threads", "registry", "locks", "attachments", "state")
 READ, DONE, QUARANTINE = ".read", ".done", ".quarantine"

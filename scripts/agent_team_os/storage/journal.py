@@ -8,7 +8,7 @@ from . import files, lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator
+    from collections.abc import Iterator
 
 _CHUNK = 1 << 20
 

@@ -22,7 +22,6 @@ import time
 
 from ..protocol import home as layout
 from ..protocol.errors import LockBusy
-from . import files
 
 try:
     import fcntl
@@ -31,7 +30,8 @@ except ImportError:  # no POSIX locks: portalocker knows what this platform has 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, Optional
+    from collections.abc import Iterator
+    from typing import Optional
 
 WAIT = 5.0  # seconds until a busy lock is an error
 LEASE = 2.0  # seconds of our running time that an empty lock folder belongs to a helper of version 1

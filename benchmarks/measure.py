@@ -1,0 +1,79 @@
+"""Whole processes timed beside each other: what a command costs as a ratio to the bare interpreter.
+
+Every round starts each command once, in rotated order, so that a machine that slows down slows all of them.
+CPU is the kernel's own account, user and system, of the process and all children it waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Command:
+    """One thing to time: what to run, where, and what must be in its output for its time to count."""
+
+    name: str
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    expect: bytes = b""
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    memory: float = 0.0
+
+    def run(self) -> tuple[float, float, float, bytes]:
+        """CPU seconds, wall seconds, peak memory in MiB and the output of one run."""
+        out = os.memfd_create("out")
+        here = os.getcwd()
+        os.chdir(self.cwd)
+        try:
+            began = time.perf_counter()
+            child = os.posix_spawnp(
+                self.argv[0],
+                self.argv,
+                self.env,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, out, 1),
+                    (os.POSIX_SPAWN_DUP2, out, 2),
+                ],
+            )
+            _, status, usage = os.wait4(child, 0)
+            wall = time.perf_counter() - began
+        finally:
+            os.chdir(here)
+        text = os.pread(out, 1 << 22, 0)
+        os.close(out)
+        if status != 0 or self.expect not in text:
+            raise SystemExit(f"{self.name} did not do what it is timed for: {text[-500:].decode(errors='replace')}")
+        return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, text
+
+
+def interleaved(commands: list[Command], rounds: int = 15) -> None:
+    """Time all commands, one warm-up round first."""
+    for number in range(-1, rounds):
+        shift = number % len(commands)
+        for command in commands[shift:] + commands[:shift]:
+            cpu, wall, memory, _ = command.run()
+            if number >= 0:
+                command.cpu.append(cpu)
+                command.wall.append(wall)
+                command.memory = max(command.memory, memory)
+
+
+def table(commands: list[Command], limits: dict[str, float]) -> list[str]:
+    """A line a command: CPU, its ratio to the first one, the limit where there is one, wall time, memory."""
+    base = statistics.median(commands[0].cpu)
+    wide = max(len(command.name) for command in commands)
+    lines = [f"{'':{wide}}   CPU ms   ratio   limit   wall ms   MiB"]
+    for command in commands:
+        cpu, wall = statistics.median(command.cpu), statistics.median(command.wall)
+        limit = f"{limits[command.name]:5.1f}" if command.name in limits else "     "
+        lines.append(
+            f"{command.name:{wide}}   {cpu * 1e3:6.1f}   {cpu / base:5.2f}   {limit}   {wall * 1e3:7.1f}   {command.memory:3.0f}"
+        )
+    return lines
