@@ -9,7 +9,8 @@ if __name__ == "__main__":
     gc.disable()
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     if sys.flags.no_site:  # the launcher saves the 3 ms of looking for what this line names
-        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        threaded = "t" if "t" in sys.abiflags else ""
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}{threaded}"
         environment = os.path.dirname(os.path.dirname(sys.executable))
         sys.path.append(os.path.join(environment, "lib", version, "site-packages"))
     from agent_team_os.cli.main import run

@@ -103,6 +103,7 @@ class Bus:
             return {**message, "dry_run": True}
         threads.check_room(self.home, message["thread_id"])
         self.make()
+        presence = self._presence_warnings(agent, slug)  # first: after the send nothing may fail any more
         thread, warnings = delivery.send(self.home, message, attach)
         return {
             "id": message["id"],
@@ -111,7 +112,7 @@ class Bus:
             "session": ids.session_name(agent, slug),
             "path": layout.pending(self.home, agent, slug, message["id"]),
             "cc": [],
-            "warnings": warnings + self._presence_warnings(agent, slug),
+            "warnings": warnings + presence,
             "thread_status": thread["status"] if thread else None,
         }
 

@@ -79,8 +79,9 @@ def run() -> NoReturn:
         status = output.failure(error.code, error.message, error.hint, error.status)
     except (click.Abort, KeyboardInterrupt):
         status = 130
-    except BrokenPipeError:
-        status = CannotWrite.status
+    except OSError as error:
+        what = f"cannot read or write {error.filename or 'a file'}: {error.strerror or error}"
+        status = output.failure(CannotWrite.code, what, "See: ato doctor", CannotWrite.status)
     except Exception as error:
         if os.environ.get("AGENT_TEAM_OS_DEBUG"):
             raise

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from ..protocol import show, strictjson
 from ..protocol.errors import CannotWrite
 
+_broken: list[Any] = []
+
 
 def prepare() -> None:
     """Make printing work in any locale: what an encoding lacks is shown as an escape."""
@@ -48,8 +50,9 @@ def flush() -> None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        # What is left in the buffer must not be tried again on the way out.
-        _silence(sys.stdout)
+        # Its buffer still holds the text, so it must neither be flushed again nor be collected.
+        _broken.append(sys.stdout)
+        sys.stdout = None
         raise CannotWrite(f"cannot write to standard output: {error.strerror}") from None
 
 
@@ -77,15 +80,6 @@ def leave(status: int) -> NoReturn:
     """End the process at once: nothing is left to tidy, and the interpreter's own tidying costs 5 ms."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            try:
+            with contextlib.suppress(OSError):  # `flush` has said so where it matters
                 stream.flush()
-            except OSError:
-                status = status or CannotWrite.status
     os._exit(status)
-
-
-def _silence(stream: Any) -> None:
-    with contextlib.suppress(OSError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)

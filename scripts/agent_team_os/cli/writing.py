@@ -10,7 +10,7 @@ import click
 
 from ..bus import FIELDS, Bus
 from ..protocol import strictjson
-from ..protocol.errors import BusError, InvalidMessage, Usage
+from ..protocol.errors import BusError, CannotWrite, InvalidMessage, Usage
 from ..protocol.message import TYPES
 from . import content, output
 
@@ -91,19 +91,25 @@ def handoff(
 
 
 def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
-    """Say what was sent; warnings go to stderr in both forms."""
+    """Say what was sent; warnings go to stderr in both forms.
+
+    A result nobody can be shown is no failed send: the status says what became of the message.
+    """
     for warning in sent.get("warnings", ()):
         output.note(warning)
-    if as_json:
-        output.emit(sent)
-    elif sent.get("dry_run"):
-        output.say(
-            strictjson.readable({key: value for key, value in sent.items() if key != "dry_run"}).decode().rstrip()
-        )
-        output.note("Nothing was sent.")
-    else:
-        status = f", {sent['thread_status']}" if sent["thread_status"] not in (None, "open") else ""
-        output.say(f"{done} {sent['id']} to {sent['session'] or sent['to']} ({sent['thread_id']}{status}).")
+    try:
+        if as_json:
+            output.emit(sent)
+        elif sent.get("dry_run"):
+            message = {key: value for key, value in sent.items() if key != "dry_run"}
+            output.say(strictjson.readable(message).decode().rstrip())
+            output.note("Nothing was sent.")
+        else:
+            status = f", {sent['thread_status']}" if sent["thread_status"] not in (None, "open") else ""
+            output.say(f"{done} {sent['id']} to {sent['session'] or sent['to']} ({sent['thread_id']}{status}).")
+        output.flush()
+    except CannotWrite as error:
+        output.note(f"ato: {error.message}, but {sent['id']} was {'not ' if sent.get('dry_run') else ''}sent.")
 
 
 def _batch(bus: Bus, given: dict[str, Any]) -> int:
@@ -117,8 +123,12 @@ def _batch(bus: Bus, given: dict[str, Any]) -> int:
         except BusError as error:
             result = {"line": number, **error.document()}
             status = status or error.status
-        output.emit(result)
-        output.flush()
+        try:
+            output.emit(result)
+            output.flush()
+        except CannotWrite as error:
+            # Nobody would learn of the rest; what is sent so far is in the outbox.
+            raise BusError(f"{error.message} after line {number}", "See what was sent: ato thread") from None
     return status
 
 
