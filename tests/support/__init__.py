@@ -1,0 +1,1 @@
+"""What the tests share: a way to run the program, and a corpus of broken files."""

@@ -1,0 +1,227 @@
+"""A full, read-only or foreign disk: what can be read is read, what cannot be written changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import Team
+from support import state
+from support.cli import PROGRAM, environment
+
+# A mount namespace of our own, where root may mount and nobody else sees it.
+UNSHARE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+
+
+def mounted(team: Team, mount: str, script: str) -> list[tuple[int, str, str]]:
+    """Run the commands of a script, one a line as `agent: arguments`, after a mount; status and texts of each."""
+    lines = []
+    for number, line in enumerate(script.strip().splitlines()):
+        agent, _, arguments = line.strip().partition(": ")
+        command = " ".join([*map(shlex.quote, PROGRAM), arguments])
+        out = shlex.quote(str(team.root / str(number)))
+        lines.append(
+            f"cd {shlex.quote(str(team.root / agent))}; {command} >{out}.out 2>{out}.err; echo $? >{out}.status"
+        )
+    program = f"set -e; {mount}; set +e\n" + "\n".join(lines)
+    subprocess.run([*UNSHARE, "sh", "-c", program], env=team.env, check=True, timeout=120, stdin=subprocess.DEVNULL)
+    return [
+        (int(part("status").read_text()), part("out").read_text(), part("err").read_text())
+        for number in range(len(lines))
+        for part in [lambda ending, number=number: team.root / f"{number}.{ending}"]
+    ]
+
+
+def test_a_read_only_home_is_listed_and_read(team: Team) -> None:
+    """On a disk mounted read-only mail is shown and stays; sending is exit 73 with one plain line."""
+    sent = team.ask("ops", "dev")
+    home = shlex.quote(str(team.home))
+    listed, read, again, refused, joined, trace, doctor = mounted(
+        team,
+        f"mount --bind {home} {home}; mount -o remount,ro,bind {home}",
+        """
+        dev: inbox --json
+        dev: read --json
+        dev: read
+        dev: send ops question --field question=Why?
+        dev: join other --path ../ops
+        dev: trace %s
+        dev: doctor --json
+        """
+        % sent["id"],
+    )
+    assert (listed[0], json.loads(listed[1])["count"]) == (0, 1)
+    assert (read[0], json.loads(read[1])["archived"]) == (0, False)
+    assert again[0] == 0
+    assert "Still in the inbox." in again[1]
+    for status, out, err in (refused, joined):
+        assert (status, out) == (73, "")
+        assert err.count("\n") == 1
+        assert "Read-only file system" in err
+    assert trace[0] == 0
+    assert "read-only" in " ".join(finding["code"] for finding in json.loads(doctor[1])["findings"])
+    assert state.check(team.home) == {sent["id"]}
+
+
+def test_a_full_disk_still_lists_and_reads(team: Team) -> None:
+    """With no block left a send is exit 73 and leaves nothing, and what is there can be listed and read."""
+    sent = team.ask("ops", "dev")
+    home = shlex.quote(str(team.home))
+    body = f"--field text={'x' * 9000}"
+    results = mounted(
+        team,
+        # Filled to the last block, then one freed: enough for a folder, not for a message of 9 KB.
+        f"cp -a {home} {home}.copy; mount -t tmpfs -o size=400k,mode=700 none {home}; cp -a {home}.copy/. {home}/; "
+        f"dd if=/dev/zero of={home}/fill bs=4k 2>/dev/null || true; truncate -s -4k {home}/fill",
+        f"""
+        ops: send dev news --type event {body}
+        dev: inbox --json
+        dev: read --json
+        dev: inbox --json
+        ops: doctor --json
+        ops: send dev news --type event {body} --json
+        """,
+    )
+    sending, listed, read, after, doctor, again = results
+    assert sending[0] == 73, sending
+    assert "No space left on device" in sending[2]
+    assert (listed[0], [message["id"] for message in json.loads(listed[1])["pending"]]) == (0, [sent["id"]])
+    assert json.loads(read[1])["id"] == sent["id"]
+    assert after[0] == 0
+    assert "disk" in " ".join(finding["code"] for finding in json.loads(doctor[1])["findings"])
+    assert (again[0], json.loads(again[1])["error"]["code"]) == (73, "cannot-write")
+
+
+def test_a_short_write_of_the_outbox_is_taken_back(team: Team) -> None:
+    """A file size limit in the middle of the audit line leaves the log as it was and sends nothing."""
+    sent = team.ask("ops", "dev")
+    log = next((team.home / "outbox").glob("*.jsonl"))
+    before = log.read_bytes()
+    done = subprocess.run(
+        # The signal is ignored so that the write itself fails, half way through the line. A block is 1,024 bytes.
+        [
+            "bash",
+            "-c",
+            'trap "" XFSZ; ulimit -f "$0"; exec "$@"',
+            "1",
+            *PROGRAM,
+            "send",
+            "dev",
+            "news",
+            "--type",
+            "event",
+        ]
+        + ["--field", f"text={'x' * (1000 - len(before) % 1000)}"],
+        env=team.env,
+        cwd=team.root / "ops",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 73, done.stderr
+    assert "File too large" in done.stderr
+    assert log.read_bytes() == before
+    assert team.json("dev", "inbox")["count"] == 1
+    assert state.check(team.home) == {sent["id"]}
+
+
+def test_a_home_others_can_write_is_refused(team: Team) -> None:
+    """A home with write permission for the group is refused with the command that mends it."""
+    team.home.chmod(0o770)
+    done = team.run("dev", "inbox")
+    assert (done.returncode, done.stdout) == (73, "")
+    assert done.stderr == f"ato: {team.home} can be written by other users. Run: chmod go-w {team.home}\n"
+
+
+def test_a_home_of_another_user_is_refused(tmp_path: Path) -> None:
+    """Nobody reads or writes mail in a home that belongs to somebody else, root included."""
+    env = environment(tmp_path, AGENT_TEAM_OS_HOME=str(tmp_path / "theirs"))
+    script = f"""
+    mkdir theirs
+    if [ $(id -u) = 0 ]; then chown 12345 theirs; exec "$@"; fi
+    exec unshare --map-user=12345 "$@"
+    """
+    for arguments in (["inbox"], ["join", "dev"], ["init"]):
+        subprocess.run(["rm", "-rf", str(tmp_path / "theirs")], check=True)
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *PROGRAM, *arguments],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 73, done.stderr
+        assert "belongs to another user" in done.stderr
+        assert os.listdir(tmp_path / "theirs") == []
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link", "no permission"])
+def test_a_home_that_cannot_be_made_is_one_plain_line(tmp_path: Path, kind: str) -> None:
+    """A file or a broken link in the home's place, or a folder nobody may write to, is exit 73."""
+    place = tmp_path / "bus"
+    if kind == "file":
+        place.write_text("not a folder")
+    elif kind == "dangling link":
+        place.symlink_to(tmp_path / "nowhere" / "deep")
+    else:
+        place = Path("/proc/bus-home")
+    (tmp_path / "project").mkdir()
+    done = subprocess.run(
+        [*PROGRAM, "join", "dev", "--json"],
+        cwd=tmp_path / "project",
+        env=environment(tmp_path, AGENT_TEAM_OS_HOME=str(place)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (73, "")
+    assert json.loads(done.stdout)["error"]["code"] == "cannot-write"
+
+
+def test_a_home_with_a_long_odd_name_works(tmp_path: Path) -> None:
+    """A home on a path of 200 characters with spaces and letters of other scripts is like any other."""
+    root = tmp_path / ("päth with späces 日本 " * 8).strip()
+    for agent in ("ops", "dev"):
+        (root / agent).mkdir(parents=True)
+    team = Team(root, root / ".agent-team-os", environment(root))
+    for agent in ("ops", "dev"):
+        assert team.run(agent, "join", agent).returncode == 0
+    sent = team.ask("ops", "dev")
+    assert team.json("dev", "read")["id"] == sent["id"]
+    assert state.check(team.home) == {sent["id"]}
+
+
+def test_a_clock_set_back_loses_no_order(team: Team) -> None:
+    """With the clock a year behind, mail is still sent and read, and doctor says what is wrong with the clock."""
+    first = team.ask("ops", "dev")
+    script = (
+        "import sys, time; real = time.time; time.time = lambda: real() - 365 * 86400; "
+        "sys.argv[0] = 'ato'; sys.path.insert(0, sys.argv.pop(1)); from agent_team_os.cli.main import run; run()"
+    )
+    scripts = str(Path(PROGRAM[-1]).parent.parent)
+
+    def behind(agent: str, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PROGRAM[0], "-I", "-c", script, scripts, *args],
+            cwd=team.root / agent,
+            env=team.env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    second = behind("ops", "send", "dev", "question", "--field", "question=Old?", "--json")
+    assert second.returncode == 0, second.stderr
+    found = json.loads(behind("ops", "doctor", "--json").stdout)["findings"]
+    assert any("clock" in finding["code"] for finding in found)
+    assert state.check(team.home) == {first["id"], json.loads(second.stdout)["id"]}
