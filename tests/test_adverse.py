@@ -31,9 +31,12 @@ def mounted(team: Team, mount: str, script: str) -> list[tuple[int, str, str]]:
     program = f"set -e; {mount}; set +e\n" + "\n".join(lines)
     subprocess.run([*UNSHARE, "sh", "-c", program], env=team.env, check=True, timeout=120, stdin=subprocess.DEVNULL)
     return [
-        (int(part("status").read_text()), part("out").read_text(), part("err").read_text())
+        (
+            int((team.root / f"{number}.status").read_text()),
+            (team.root / f"{number}.out").read_text(),
+            (team.root / f"{number}.err").read_text(),
+        )
         for number in range(len(lines))
-        for part in [lambda ending, number=number: team.root / f"{number}.{ending}"]
     ]
 
 
@@ -44,16 +47,15 @@ def test_a_read_only_home_is_listed_and_read(team: Team) -> None:
     listed, read, again, refused, joined, trace, doctor = mounted(
         team,
         f"mount --bind {home} {home}; mount -o remount,ro,bind {home}",
-        """
+        f"""
         dev: inbox --json
         dev: read --json
         dev: read
         dev: send ops question --field question=Why?
         dev: join other --path ../ops
-        dev: trace %s
+        dev: trace {sent["id"]}
         dev: doctor --json
-        """
-        % sent["id"],
+        """,
     )
     assert (listed[0], json.loads(listed[1])["count"]) == (0, 1)
     assert (read[0], json.loads(read[1])["archived"]) == (0, False)
@@ -102,21 +104,10 @@ def test_a_short_write_of_the_outbox_is_taken_back(team: Team) -> None:
     sent = team.ask("ops", "dev")
     log = next((team.home / "outbox").glob("*.jsonl"))
     before = log.read_bytes()
+    arguments = ["send", "dev", "news", "--type", "event", "--field", f"text={'x' * (1000 - len(before) % 1000)}"]
     done = subprocess.run(
         # The signal is ignored so that the write itself fails, half way through the line. A block is 1,024 bytes.
-        [
-            "bash",
-            "-c",
-            'trap "" XFSZ; ulimit -f "$0"; exec "$@"',
-            "1",
-            *PROGRAM,
-            "send",
-            "dev",
-            "news",
-            "--type",
-            "event",
-        ]
-        + ["--field", f"text={'x' * (1000 - len(before) % 1000)}"],
+        ["bash", "-c", 'trap "" XFSZ; ulimit -f 1; exec "$@"', "bash", *PROGRAM, *arguments],
         env=team.env,
         cwd=team.root / "ops",
         capture_output=True,
@@ -142,7 +133,7 @@ def test_a_home_others_can_write_is_refused(team: Team) -> None:
 def test_a_home_of_another_user_is_refused(tmp_path: Path) -> None:
     """Nobody reads or writes mail in a home that belongs to somebody else, root included."""
     env = environment(tmp_path, AGENT_TEAM_OS_HOME=str(tmp_path / "theirs"))
-    script = f"""
+    script = """
     mkdir theirs
     if [ $(id -u) = 0 ]; then chown 12345 theirs; exec "$@"; fi
     exec unshare --map-user=12345 "$@"

@@ -15,10 +15,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-MUTATING = (
-    "open openat creat write pwrite64 writev rename renameat renameat2 link linkat symlink symlinkat unlink unlinkat "
-    "rmdir mkdir mkdirat truncate ftruncate fallocate fsync fdatasync chmod fchmod fchmodat flock"
-).split()
+# fmt: off
+MUTATING = [
+    "open", "openat", "creat", "write", "pwrite64", "writev", "rename", "renameat", "renameat2", "link", "linkat",
+    "symlink", "symlinkat", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat", "truncate", "ftruncate", "fallocate",
+    "fsync", "fdatasync", "chmod", "fchmod", "fchmodat", "flock",
+]
+# fmt: on
 # The calls for which an error is a plausible answer of a sick disk.
 FAILING = {
     "ENOSPC": {"openat", "write", "rename", "link", "linkat", "mkdir", "mkdirat", "fsync"},
