@@ -94,7 +94,7 @@ class Bus:
         sender = self.agent
         agent, slug = self._recipient(to)
         agentmap.check_routing(self.map, sender, agent)
-        if fields.get("thread_id"):
+        if isinstance(fields.get("thread_id"), str):
             fields["thread_id"] = self._thread_to_join(fields["thread_id"])
         described = [attachments.describe(path) for path in attach]
         message = messages.build(sender, agent, intent, payload, to_slug=slug, attachments=described, **fields)

@@ -70,7 +70,8 @@ def whoami(as_json: bool) -> None:
         output.say(f"Anonymous: {agentmap.short(who.workspace)} belongs to no agent of {agentmap.place(bus.home)}.")
         output.say("Give it one: ato join NAME")
     else:
-        output.say(f"{session}, by {who.why} ({agentmap.place(bus.home)})")
+        source = f" of {agentmap.place(bus.home)}" if who.why.startswith(("rule", "fallback")) else ""
+        output.say(f"{session}, by {who.why}{source}")
 
 
 @click.command()

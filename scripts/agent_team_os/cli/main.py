@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any, NoReturn
 
 import click
@@ -67,7 +68,7 @@ def run() -> NoReturn:
     """Run the program and leave with the exit status of the protocol."""
     output.prepare()
     try:
-        status = main.main(prog_name="ato", standalone_mode=False)
+        status = main.main(sys.argv[1:] or ["--help"], prog_name="ato", standalone_mode=False)
         status = status if isinstance(status, int) else 0
         output.flush()
     except click.exceptions.Exit as leave:

@@ -34,7 +34,8 @@ def inbox(every: bool, as_json: bool) -> None:
         return
     output.say(text.inbox(bus.agent if every else name, letters))
     if aside:
-        output.note(f"{aside} files that are no valid message were set aside. See: ato doctor")
+        what = "1 file that is no valid message was" if aside == 1 else f"{aside} files that are no valid messages were"
+        output.note(f"{what} set aside. See: ato doctor")
 
 
 @click.command()
@@ -57,6 +58,8 @@ def read(message: str | None, peek: bool, save: str | None, as_json: bool) -> No
             output.emit(document)
         else:
             output.say(text.letter(bus, letter, saved))
+            if save and not saved:
+                output.note("Nothing is attached to it.")
         output.flush()  # only what was shown is archived
 
 

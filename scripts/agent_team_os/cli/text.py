@@ -16,7 +16,7 @@ from ..protocol import message as messages
 from . import output
 
 if TYPE_CHECKING:
-    from ..protocol.documents import Message, Thread
+    from ..protocol.documents import Finding, Message, Thread
 
 _WIDTH = 80
 
@@ -84,7 +84,8 @@ def letter(bus: Bus, shown: dict[str, Any], saved: list[str]) -> str:
     if message.get("attachments") and not saved:
         lines.append(f"Take out  ato read {end} --save .")
     done = "Archived." if shown["archived"] else "Still in the inbox."
-    lines.append(f"{done} Answer: ato reply {end} response --body -")
+    wants = message["type"] in messages.INTENT_CHECKED or message.get("requires_response")
+    lines.append(f"{done} Answer: ato reply {end} response --body -" if wants else done)
     return "\n".join(lines)
 
 
@@ -182,7 +183,7 @@ def _rules(document: dict[str, Any]) -> list[str]:
     return lines
 
 
-def findings(found: list[dict[str, Any]]) -> str:
+def findings(found: list[Finding]) -> str:
     """What doctor found, each with the next command."""
     if not found:
         return "Nothing is wrong."

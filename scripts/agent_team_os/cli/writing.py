@@ -95,8 +95,6 @@ def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
 
     A result nobody can be shown is no failed send: the status says what became of the message.
     """
-    for warning in sent.get("warnings", ()):
-        output.note(warning)
     try:
         if as_json:
             output.emit(sent)
@@ -110,6 +108,8 @@ def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
         output.flush()
     except CannotWrite as error:
         output.note(f"ato: {error.message}, but {sent['id']} was {'not ' if sent.get('dry_run') else ''}sent.")
+    for warning in sent.get("warnings", ()):
+        output.note(warning)
 
 
 def _batch(bus: Bus, given: dict[str, Any]) -> int:

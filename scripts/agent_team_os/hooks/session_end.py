@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..mail import identity, registry
-from ..protocol import home as layout
 from ..protocol import ids
 from ..storage import home as homes
 
@@ -13,10 +12,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def run(given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> None:
+def run(home: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> None:
     """Mark the session gone, if this workspace has an agent and the session was entered."""
-    home, session_id = layout.find(environ), given.get("session_id")
-    if not homes.check(home) or not ids.is_session_id(session_id):
+    session_id = given.get("session_id")
+    if not ids.is_session_id(session_id):
         return
     who = identity.of_workspace(homes.read_map(home), environ, workspace)
     if who.agent is not None:

@@ -6,7 +6,6 @@ import os
 
 from ..mail import delivery, identity, inbox, registry
 from ..protocol import agentmap, frame, ids, show
-from ..protocol import home as layout
 from ..protocol import message as messages
 from ..storage import files
 from ..storage import home as homes
@@ -22,11 +21,8 @@ SHOWN = 5
 MOST_PERSONA = 4096
 
 
-def run(given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> Optional[str]:
-    """The announcement for a session of this workspace; None where nobody lives or there is no bus."""
-    home = layout.find(environ)
-    if not homes.check(home) or inside(home, workspace):
-        return None
+def run(home: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> Optional[str]:
+    """The announcement for a session of this workspace; None where nobody lives."""
     document = homes.read_map(home)
     who = identity.of_workspace(document, environ, workspace)
     if who.agent is None or who.slug is None:
@@ -37,11 +33,6 @@ def run(given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> Op
         registry.register(home, who.agent, who.slug, str(session_id), workspace, os.getppid())
         export(environ, f"{who.agent}/{who.slug}")
     return announcement(home, document, who)
-
-
-def inside(home: str, workspace: str) -> bool:
-    """A bus home that lies inside the project was brought by whoever wrote the project; it is not used."""
-    return (os.path.realpath(home) + "/").startswith(os.path.realpath(workspace).rstrip("/") + "/")
 
 
 def export(environ: Mapping[str, str], session: str) -> None:

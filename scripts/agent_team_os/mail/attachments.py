@@ -64,7 +64,7 @@ def store(home: str, path: str, meant: Attachment, temporary: str) -> None:
         files.publish(temporary, target)
     except FileExistsError:
         if not _whole(target, meant["sha256"]):
-            os.rename(temporary, target)
+            files.supersede(temporary, target)
     files.sync_folder(os.path.dirname(target))
     files.remove(temporary)
 
@@ -94,36 +94,12 @@ def load(home: str, attachment: Attachment) -> bytes:
 
 
 def save(home: str, attachment: Attachment, folder: str) -> str:
-    """Write an attachment into a folder under a free name and return its path; nothing is overwritten.
-
-    The bytes get their name only when all of them are there. InvalidAttachment or CannotWrite otherwise.
-    """
+    """Write an attachment into a folder as `storage.files.put` does, and return its path."""
     data = load(home, attachment)
     try:
-        # Not make_folder: this one is the person's, with the modes their umask gives.
-        os.makedirs(folder, exist_ok=True)
-        temporary = os.path.join(folder, f".{attachment['sha256'][:16]}.{os.getpid()}.part")
-        files.remove(temporary)
-        files.create(temporary, data)
-        try:
-            return _publish(temporary, folder, safe_name(attachment["name"]))
-        finally:
-            files.remove(temporary)
+        return files.put(folder, safe_name(attachment["name"]), data)
     except OSError as error:
         raise CannotWrite(f"cannot save into {folder}: {error.strerror or error}", "Choose another folder.") from None
-
-
-def _publish(temporary: str, folder: str, name: str) -> str:
-    stem, ending = os.path.splitext(name)
-    number = 0
-    while True:
-        path = os.path.join(folder, f"{stem} ({number}){ending}" if number else name)
-        try:
-            files.publish(temporary, path)
-        except FileExistsError:
-            number += 1
-        else:
-            return path
 
 
 def safe_name(name: str) -> str:

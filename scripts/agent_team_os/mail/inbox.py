@@ -105,13 +105,16 @@ def is_pending(path: str) -> bool:
     return os.path.basename(os.path.dirname(path)) not in layout.ARCHIVES
 
 
-def candidates(home: str, agent: str, given: str) -> list[str]:
-    """The ids in any box or archive of an agent that answer to what was given, pending ones alone if there are."""
+def candidates(home: str, agent: str, given: str, aside: bool = False) -> list[str]:
+    """The ids in any box or archive of an agent that answer to what was given, pending ones alone if there are.
+
+    With `aside` also those in quarantine.
+    """
     pending: set[str] = set()
     read: set[str] = set()
     for box in boxes(home, agent):
         pending.update(name[:-5] for name in names(box))
-        for folder in (layout.READ, layout.DONE):
+        for folder in layout.ARCHIVES if aside else (layout.READ, layout.DONE):
             read.update(name[:-5] for name in names(os.path.join(box, folder)))
     for group in (pending, read):
         found = [message_id for message_id in group if ids.matches(message_id, given)]

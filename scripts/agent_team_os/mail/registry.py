@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..protocol.documents import Card, Session
 
 HEARTBEAT = 240 * 60  # seconds a session on another machine counts as live after its last sign
+FORGOTTEN = 7 * 86_400  # seconds after which a session that is gone is taken out
 _MAX = 65_536
 
 
@@ -41,7 +42,15 @@ def register(home: str, agent: str, slug: str, session_id: str, workspace: str, 
         files.make_folder(folder)
         files.replace(path, strictjson.readable(session))  # type: ignore[arg-type]  # a TypedDict is a dict
         _write_card(home, agent, True, workspace, session["session_started"])
+        _forget(home, agent)
     return session
+
+
+def _forget(home: str, agent: str) -> None:
+    """Remove the entries of sessions that have been gone for a week. The registry's guard is held."""
+    for session in sessions(home, agent):
+        if time.time() - (show.seconds_of(session["last_seen"]) or 0.0) > FORGOTTEN and not is_live(session):
+            files.remove(os.path.join(layout.sessions(home, agent), session["session_id"] + ".json"))
 
 
 def leave(home: str, agent: str, session_id: str) -> None:

@@ -56,16 +56,19 @@ def check_room(home: str, thread_id: str) -> None:
 def add(home: str, message: Message) -> Thread:
     """Enter a sent message into its thread, once, and return the thread.
 
-    A stored thread that cannot be read is set aside and rebuilt from the outbox.
+    A stored thread that cannot be read is set aside and rebuilt from the outbox; so is one that a simple
+    client opened without writing its file.
     """
     thread_id = message["thread_id"]
     with lock.guard(home, "@thread-" + lock.bucket(thread_id)):
+        lost = bool(message.get("in_reply_to"))  # an answer to something that must be in the outbox
         try:
-            thread = load(home, thread_id) or threads.start(message)
+            stored = load(home, thread_id)
         except files.BadFile as error:
             quarantine.set_aside(home, layout.thread(home, thread_id), error.why)
-            thread = _from_outbox(home, thread_id) or threads.start(message)
-        if threads.add(thread, message):
+            stored, lost = None, True
+        thread = stored or (_from_outbox(home, thread_id) if lost else None) or threads.start(message)
+        if threads.add(thread, message) or stored is None:
             files.replace(layout.thread(home, thread_id), strictjson.compact(thread) + b"\n")
         return thread
 
@@ -88,7 +91,8 @@ def rebuild(home: str, thread_id: str) -> bool:
         if stored is not None:
             known = {entry["id"] for entry in thread["messages"]}
             extra = [entry for entry in stored["messages"] if entry["id"] not in known]
-            thread["messages"] = sorted(thread["messages"] + extra, key=lambda entry: entry["id"])
+            # By second: within one the outbox knows the order, and the random end of an id does not.
+            thread["messages"] = sorted(thread["messages"] + extra, key=lambda entry: entry["id"][:20])
             thread["participants"] = sorted({*thread["participants"], *stored["participants"]})
             thread["subject"] = stored["subject"]
         files.replace(path, strictjson.compact(thread) + b"\n")

@@ -57,7 +57,7 @@ def _complete(home: str, given: str) -> str:
     found: set[str] = set()
     for agent in files.names(os.path.join(home, "inboxes")):
         if ids.is_agent(agent):
-            found.update(inbox.candidates(home, agent, given))
+            found.update(inbox.candidates(home, agent, given, aside=True))
     if not found and len(given) >= 4:
         found.update(m["id"] for m in outbox.mentioning(home, given) if ids.matches(m["id"], given))
     if len(found) == 1:

@@ -43,7 +43,7 @@ def parse(data: bytes, path: str) -> AgentMap:
         return document  # type: ignore[no-any-return]
     steps, words = wrong
     line, column = strictjson.position(data.decode("utf-8"), steps)
-    name = ".".join(map(str, steps)) or "the map"
+    name = ".".join(step for step in steps if isinstance(step, str)) or "the map"
     raise InvalidMap(f"{path}, line {line}, column {column}: {name} {words}", FIX)
 
 

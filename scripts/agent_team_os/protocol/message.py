@@ -49,9 +49,9 @@ def build(sender: str, to: str, intent: str, payload: dict[str, Any], **fields: 
         "intent": intent,
         "priority": fields.pop("priority", None) or "normal",
         "payload": payload,
-        "context_refs": list(fields.pop("context_refs", ())),
-        "attachments": list(fields.pop("attachments", ())),
-        "requires_response": bool(fields.pop("requires_response", False)),
+        "context_refs": fields.pop("context_refs", None) or [],
+        "attachments": fields.pop("attachments", None) or [],
+        "requires_response": fields.pop("requires_response", None) or False,
         "response_by": fields.pop("response_by", None),
     }
     slug = fields.pop("to_slug", None)

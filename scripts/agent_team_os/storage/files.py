@@ -107,6 +107,11 @@ def make_folder(path: str) -> None:
     sync_folder(above)
 
 
+def set_mode(path: str, mode: int) -> None:
+    """Give a file or folder its permissions; the caller has looked that it is no link."""
+    os.chmod(path, mode)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write every byte; a short write goes on until the kernel names the reason."""
     view = memoryview(data)
@@ -166,6 +171,48 @@ def remove(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         pass
+
+
+def supersede(source: str, path: str) -> None:
+    """Put a finished file in the place of a damaged one of the same name; the caller syncs the folder."""
+    os.rename(source, path)
+
+
+def put(folder: str, name: str, data: bytes) -> str:
+    """Write a file of a person's into their folder under a free name and return its path.
+
+    Nothing is overwritten (`name (1).csv`), no link is followed, and the bytes get their name only when all of
+    them are there. The folder is made with the modes the umask gives: it is theirs, not ours.
+    """
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f".{os.getpid()}.part")
+    remove(temporary)
+    try:
+        create(temporary, data)
+        stem, ending = os.path.splitext(name)
+        number = 0
+        while True:
+            path = os.path.join(folder, f"{stem} ({number}){ending}" if number else name)
+            try:
+                publish(temporary, path)
+            except FileExistsError:
+                number += 1
+            else:
+                return path
+    finally:
+        remove(temporary)
+
+
+def log(path: str, line: bytes, most: int) -> None:
+    """Append a line to a file of ours that starts anew when it has grown past `most` bytes."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchmod(fd, 0o600)
+        if os.fstat(fd).st_size + len(line) >= most:
+            os.ftruncate(fd, 0)
+        write_all(fd, line + b"\n")
+    finally:
+        os.close(fd)
 
 
 def same_bytes(one: str, other: str, limit: int) -> bool:
