@@ -91,13 +91,11 @@ class Bus:
         Returns `{id, thread_id, to, session, path, cc, warnings, thread_status}`, or with `dry_run` the message
         that would be sent. Durable and delivered when this returns.
         """
-        sender = self.agent
-        agent, slug = self._recipient(to)
-        agentmap.check_routing(self.map, sender, agent)
+        agent, slug = self.may_write(to)
         if isinstance(fields.get("thread_id"), str):
             fields["thread_id"] = self._thread_to_join(fields["thread_id"])
         described = [attachments.describe(path) for path in attach]
-        message = messages.build(sender, agent, intent, payload, to_slug=slug, attachments=described, **fields)
+        message = messages.build(self.agent, agent, intent, payload, to_slug=slug, attachments=described, **fields)
         check.message(message, allow_secret)
         if dry_run:
             return {**message, "dry_run": True}
@@ -116,9 +114,8 @@ class Bus:
             "thread_status": thread["status"] if thread else None,
         }
 
-    def reply(self, given: str, kind: str, payload: dict[str, Any], **options: Any) -> dict[str, Any]:
+    def reply(self, original: Message, kind: str, payload: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Answer a message: to its sender, in its thread, with its intent; the original is archived."""
-        original, _ = self.find(given)
         return self.send(
             original["from"],
             original["intent"],
@@ -137,10 +134,14 @@ class Bus:
         options.setdefault("priority", "high")
         return self.send(to, intent, payload, type="handoff", **options)
 
-    def _recipient(self, to: str) -> tuple[str, Optional[str]]:
+    def may_write(self, to: str) -> tuple[str, Optional[str]]:
+        """Agent and slug of a recipient that exists and that this agent may write to."""
+        sender = self.agent
         agent, slash, slug = to.partition("/")
         identity.check_known(self.map, agent)
-        return agent, ids.check_agent(slug) if slash else None
+        recipient = agent, ids.check_agent(slug) if slash else None
+        agentmap.check_routing(self.map, sender, agent)
+        return recipient
 
     def _presence_warnings(self, agent: str, slug: Optional[str]) -> list[str]:
         state, last, live = registry.presence(self.home, agent)
@@ -309,6 +310,10 @@ class Bus:
         """Map a folder, and all below it, to an agent, and return the number of the rule. Says the same twice."""
         ids.check_agent(name)
         place = os.path.realpath(folder)
+        try:
+            place.encode("utf-8")
+        except UnicodeEncodeError:
+            raise Usage("the name of this folder is not UTF-8", "Rename it: the map is a text.") from None
         if name in _RESERVED:
             raise Usage(f'"{name}" means the orchestrator of a domain and is no agent name', "Choose another name.")
         if not os.path.isdir(place):

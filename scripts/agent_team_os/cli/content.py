@@ -50,10 +50,18 @@ def fields(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def payload(given: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The payload from all its sources; Usage if two of them say different things about one field."""
+def check(given: dict[str, Any]) -> None:
+    """Usage for options that contradict each other or have no form; what they lead to is not read yet."""
     if given["body"] == "-" and given["payload"] == "-":
         raise Usage("--body - and --payload - both want stdin", "Give one of them as @FILE.")
+    if given["body"] is not None and given["body"] != "-" and not given["body"].startswith("@"):
+        raise Usage("--body takes - for stdin or @FILE", "To give text on the command line: --summary or --field.")
+    for text in given["field"]:
+        _pair(text)
+
+
+def payload(given: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The payload from all its sources; Usage if two of them say different things about one field."""
     sources: list[tuple[str, dict[str, Any]]] = []
     if given["summary"] is not None:
         sources.append(("--summary", {"summary": given["summary"]}))
@@ -68,9 +76,8 @@ def payload(given: dict[str, Any], **more: Any) -> dict[str, Any]:
     for source, part in sources:
         for name, value in part.items():
             if name in result and result[name] != value:
-                raise Usage(
-                    f'the field "{name[:80]}" is given twice, by {origin[name]} and {source}', "Keep one of them."
-                )
+                twice = f'the field "{name[:80]}" is given twice, by {origin[name]} and {source}'
+                raise Usage(twice, "Keep one of them.")
             result[name], origin[name] = value, source
     return result
 
@@ -97,15 +104,13 @@ def _text(given: str, option: str) -> str:
     """What `-` or `@FILE` leads to."""
     if given == "-":
         data = stdin()
-    elif given.startswith("@"):
+    else:
         try:
             data = files.read(given[1:], _MOST)
         except FileNotFoundError:
             raise Usage(f"no file {given[1:]} for {option}", "Check the path.") from None
         except files.BadFile as error:
             raise _too_large(error.why) if "more than" in error.why else Usage(f"{given[1:]}: {error.why}") from None
-    else:
-        raise Usage(f"{option} takes - for stdin or @FILE", "To give text on the command line: --summary or --field.")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import click
 
-from ..bus import Bus
-from ..protocol import agentmap, ids
+from ..protocol import agentmap, ids, show
 from ..protocol import home as layout
-from . import output, text
+from ..protocol.errors import CannotWrite
+from . import here, output, text
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -17,16 +18,17 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 @click.command()
 @_AS_JSON
 def init(as_json: bool) -> None:
-    """Make the bus home and a starter map; what is there stays as it is."""
-    bus = Bus.open(os.environ, os.getcwd())
+    """Make the bus home and a starter map.
+
+    What is there stays as it is.
+    """
+    bus = here.open_bus()
     made = bus.init()
     path = layout.agent_map(bus.home)
     if as_json:
         output.emit({"home": bus.home, "map": path, "made": made})
         return
-    output.say(
-        f"The bus is at {agentmap.short(bus.home)}; its map is {agentmap.short(path)}{'' if made else ' (kept)'}."
-    )
+    output.say(f"The bus is at {text.place(bus.home)}; its map is {text.place(path)}{'' if made else ' (kept)'}.")
     output.say("Next: cd into a project folder and run: ato join NAME")
 
 
@@ -41,13 +43,13 @@ def join(
     name: str, path: str | None, role: str | None, domain: str | None, capability: tuple[str, ...], as_json: bool
 ) -> None:
     """Map this folder, and all below it, to agent NAME."""
-    bus = Bus.open(os.environ, os.getcwd())
-    folder = os.path.abspath(path or os.getcwd())
+    bus = here.open_bus()
+    folder = os.path.abspath(os.path.join(here.folder(), path or ""))
     rule = bus.join(name, folder, {"role": role, "domain": domain, "capabilities": list(capability)})
     if as_json:
         output.emit({"agent": name, "path": folder, "rule": rule, "map": layout.agent_map(bus.home)})
         return
-    output.say(f"{name} now lives in {agentmap.short(folder)} (rule {rule} of {agentmap.place(bus.home)}).")
+    output.say(f"{name} now lives in {text.place(folder)} (rule {rule} of {text.place(layout.agent_map(bus.home))}).")
     others = sorted(agentmap.agents(bus.map).keys() - {name})
     example = (
         f" try: ato send {others[0]} question --field question='Anyone there?'" if others else " join a second folder."
@@ -59,7 +61,7 @@ def join(
 @_AS_JSON
 def whoami(as_json: bool) -> None:
     """Say which agent this folder belongs to, and why."""
-    bus = Bus.open(os.environ, os.getcwd())
+    bus = here.open_bus()
     who = bus.who
     session = ids.session_name(who.agent, who.slug) if who.agent else None
     if as_json:
@@ -67,24 +69,29 @@ def whoami(as_json: bool) -> None:
             {"agent": who.agent, "session": session, "slug": who.slug, "rule": who.why or None, "home": bus.home}
         )
     elif who.agent is None:
-        output.say(f"Anonymous: {agentmap.short(who.workspace)} belongs to no agent of {agentmap.place(bus.home)}.")
+        output.say(
+            f"Anonymous: {text.place(who.workspace)} belongs to no agent of {text.place(layout.agent_map(bus.home))}."
+        )
         output.say("Give it one: ato join NAME")
     else:
-        source = f" of {agentmap.place(bus.home)}" if who.why.startswith(("rule", "fallback")) else ""
-        output.say(f"{session}, by {who.why}{source}")
+        source = f" of {text.place(layout.agent_map(bus.home))}" if who.why.startswith(("rule", "fallback")) else ""
+        output.say(f"{session}, by {show.one_line(who.why)}{source}")
 
 
 @click.command()
 @_AS_JSON
 def bus(as_json: bool) -> None:
-    """Show who is on the bus, who is there, and who may not write to whom."""
-    here = Bus.open(os.environ, os.getcwd())
-    rows = here.roster()
+    """Show who is on the bus and who is there.
+
+    Also how much mail waits, and who may not write to whom.
+    """
+    seen = here.open_bus()
+    rows = seen.roster()
     if as_json:
-        rules = {key: here.map.get(key, {}) for key in ("routing", "routing_rules", "domains", "cc_awareness")}
-        output.emit({"home": here.home, "agents": rows, "routing": rules})
+        rules = {key: seen.map.get(key, {}) for key in ("routing", "routing_rules", "domains", "cc_awareness")}
+        output.emit({"home": seen.home, "agents": rows, "routing": rules})
     else:
-        output.say(text.roster(here, rows))
+        output.say(text.roster(seen, rows))
 
 
 @click.command()
@@ -92,9 +99,12 @@ def bus(as_json: bool) -> None:
 @click.option("--agent", metavar="A", help="Another agent; default: this one.")
 @_AS_JSON
 def drain(switch: str, agent: str | None, as_json: bool) -> None:
-    """Say whether a session may end while its mail is unhandled: kept in the map, per agent."""
-    here = Bus.open(os.environ, os.getcwd())
-    settings = here.drain(agent, {"on": True, "off": False, "status": None}[switch])
+    """Say if a session may end with unhandled mail.
+
+    The switch is kept in the map, per agent.
+    """
+    seen = here.open_bus()
+    settings = seen.drain(agent, {"on": True, "off": False, "status": None}[switch])
     if as_json:
         output.emit(settings)
         return
@@ -109,7 +119,10 @@ def drain(switch: str, agent: str | None, as_json: bool) -> None:
 @click.option("--repair", is_flag=True, help="Mend what can be mended without losing anything.")
 @_AS_JSON
 def doctor(repair: bool, as_json: bool) -> int:
-    """Find what is wrong with this bus, with the exact next command for each."""
+    """Find what is wrong, and say what to do.
+
+    Every finding comes with the exact next command.
+    """
     from ..mail import doctor as clinic
 
     home = layout.find(os.environ)
@@ -127,9 +140,18 @@ def doctor(repair: bool, as_json: bool) -> int:
 @click.command()
 @click.argument("event")
 def hook(event: str) -> None:
-    """Handle hook EVENT of Claude Code: its JSON on stdin, ours on stdout. Never fails."""
+    """Handle a hook EVENT of Claude Code.
+
+    Its JSON is on stdin, ours goes to stdout. Never fails.
+    """
     from ..hooks import dispatch
 
-    printed = dispatch.run(event, os.environ, os.getcwd())
-    if printed:
-        output.say(printed)
+    try:
+        folder = os.getcwd()
+    except OSError:  # it has been removed under us
+        folder = "/"
+    printed = dispatch.run(event, os.environ, folder)
+    with contextlib.suppress(CannotWrite):
+        if printed:
+            output.say(printed)
+        output.flush()

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from ..protocol import show, strictjson
 from ..protocol.errors import CannotWrite
 
+_LONGEST = 800  # characters of an error's sentence
 _broken: list[Any] = []
 
 
@@ -27,7 +28,13 @@ def say(text: str = "") -> None:
 
 def emit(document: Any) -> None:
     """The result as the one JSON document on stdout."""
-    _write(strictjson.compact(document).decode("utf-8") + "\n")
+    encoding = getattr(sys.stdout, "encoding", "") or ""
+    if encoding.lower().replace("-", "") == "utf8":
+        _write(strictjson.compact(document).decode("utf-8") + "\n")
+    else:  # JSON has escapes of its own for what an encoding lacks
+        import json
+
+        _write(json.dumps(document, separators=(",", ":")) + "\n")
 
 
 def bold(text: str) -> str:
@@ -40,7 +47,10 @@ def bold(text: str) -> str:
 def _write(text: str) -> None:
     if sys.stdout is None:
         raise CannotWrite("there is no standard output to show this on")
-    sys.stdout.write(text)
+    try:
+        sys.stdout.write(text)
+    except OSError as error:
+        _give_up(error)
 
 
 def flush() -> None:
@@ -50,10 +60,14 @@ def flush() -> None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        # Its buffer still holds the text, so it must neither be flushed again nor be collected.
-        _broken.append(sys.stdout)
-        sys.stdout = None
-        raise CannotWrite(f"cannot write to standard output: {error.strerror}") from None
+        _give_up(error)
+
+
+def _give_up(error: OSError) -> NoReturn:
+    # Its buffer still holds the text, so it must neither be flushed again nor be collected.
+    _broken.append(sys.stdout)
+    sys.stdout = None
+    raise CannotWrite(f"cannot write to standard output: {error.strerror}") from None
 
 
 def note(text: str) -> None:
@@ -65,7 +79,8 @@ def note(text: str) -> None:
 
 def failure(code: str, message: str, hint: str, status: int) -> int:
     """Report an error: a JSON document on stdout where --json was asked for, else one line on stderr."""
-    message, hint = show.one_line(message), show.one_line(hint)
+    # What click lays out over several lines, and what a file or an argument brought in, on one short line.
+    message, hint = show.one_line(" ".join(message.split()), _LONGEST), show.one_line(hint, _LONGEST)
     if "--json" in sys.argv:
         with contextlib.suppress(CannotWrite):
             emit({"error": {"code": code, "message": message, "hint": hint}})

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
 
-from ..bus import Bus
 from ..mail import inbox as inboxes
 from ..protocol import ids
 from ..storage import quarantine
-from . import output, text
+from . import here, output, text
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _STATUSES = ("open", "accepted", "completed", "declined")
@@ -21,8 +19,11 @@ _STATUSES = ("open", "accepted", "completed", "declined")
 @click.option("--all", "every", is_flag=True, help="The mail of all sessions of this agent.")
 @_AS_JSON
 def inbox(every: bool, as_json: bool) -> None:
-    """List the pending messages, urgent first, then oldest first."""
-    bus = Bus.open(os.environ, os.getcwd())
+    """List the pending messages.
+
+    Urgent ones come first, then the oldest.
+    """
+    bus = here.open_bus()
     letters = bus.inbox(every)
     aside = sum(len(quarantine.held(box)) for box in inboxes.boxes(bus.home, bus.agent))
     name = ids.session_name(bus.agent, bus.who.slug) or bus.agent
@@ -44,11 +45,11 @@ def inbox(every: bool, as_json: bool) -> None:
 @click.option("--save", metavar="DIR", help="Take the attachments out into DIR, never overwriting.")
 @_AS_JSON
 def read(message: str | None, peek: bool, save: str | None, as_json: bool) -> None:
-    """Show message ID, or the next one, and archive it.
+    """Show a message, or the next, and archive it.
 
     ID may be a prefix, or the last part of an id.
     """
-    bus = Bus.open(os.environ, os.getcwd())
+    bus = here.open_bus()
     with bus.reading(message, peek) as letter:
         saved = bus.save(letter["message"], save) if save else []
         if as_json:
@@ -69,7 +70,7 @@ def read(message: str | None, peek: bool, save: str | None, as_json: bool) -> No
 @_AS_JSON
 def thread(thread_id: str | None, status: str | None, as_json: bool) -> None:
     """Show thread ID, or list the recent threads."""
-    bus = Bus.open(os.environ, os.getcwd())
+    bus = here.open_bus()
     if thread_id:
         document = bus.thread(thread_id)
         output.emit(document) if as_json else output.say(text.thread(document, bus.who.agent))
@@ -82,9 +83,12 @@ def thread(thread_id: str | None, status: str | None, as_json: bool) -> None:
 @click.argument("message", metavar="ID")
 @_AS_JSON
 def trace(message: str, as_json: bool) -> None:
-    """Say where message ID is and what has happened to it."""
+    """Say where a message is.
+
+    And what has happened to it, with times.
+    """
     from ..mail import tracing
 
-    bus = Bus.open(os.environ, os.getcwd())
+    bus = here.open_bus()
     found = tracing.trace(bus.home, message)
     output.emit(found) if as_json else output.say(text.trace(found))

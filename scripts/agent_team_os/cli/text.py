@@ -26,6 +26,11 @@ def short(identifier: str) -> str:
     return identifier.rpartition("-")[2]
 
 
+def place(path: str) -> str:
+    """A path as a person reads it: short, on one line, with nothing hidden in it."""
+    return show.one_line(agentmap.short(path))
+
+
 def inbox(name: str, letters: list[tuple[Message, str]]) -> str:
     """The list of pending messages."""
     if not letters:
@@ -57,7 +62,8 @@ def letter(bus: Bus, shown: dict[str, Any], saved: list[str]) -> str:
     message: Message = shown["message"]
     end = short(message["id"])
     due = message.get("response_by")
-    asks = f"{message['type']} / {message['intent']}, {message.get('priority', 'normal')}"
+    what = message["type"] if message["type"] == message["intent"] else f"{message['type']} / {message['intent']}"
+    asks = f"{what}, {message.get('priority', 'normal')}"
     if due:
         late = (show.seconds_of(due) or 0) < time.time()
         asks += f", answer by {show.day_time(due)}" + (" (overdue)" if late else "")
@@ -142,7 +148,7 @@ def trace(found: dict[str, Any]) -> str:
     lines = [f"{found['id']}  {found['state']}"]
     for event in found["events"]:
         lines.append(f"  {event['at'] or '?':<20}  {event['what']}")
-        lines.append(f"  {'':<20}  {show.one_line(agentmap.short(event['path']))}")
+        lines.append(f"  {'':<20}  {place(event['path'])}")
     return "\n".join(lines)
 
 
@@ -190,7 +196,7 @@ def findings(found: list[Finding]) -> str:
     lines = []
     for finding in found:
         lines.append(f"{finding['severity']:<7}  {show.one_line(finding['what'])}")
-        lines.append(f"         {show.one_line(agentmap.short(finding['path']))}")
+        lines.append(f"         {place(finding['path'])}")
         if finding["fix"]:
             lines.append(f"         Next: {show.one_line(finding['fix'])}")
     return "\n".join(lines)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
 import click
 
 from ..bus import FIELDS, Bus
-from ..protocol import strictjson
+from ..protocol import show, strictjson
 from ..protocol.errors import BusError, CannotWrite, InvalidMessage, Usage
 from ..protocol.message import TYPES
-from . import content, output
+from . import content, here, output
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -34,19 +33,24 @@ def send(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Send a message to TO (agent or agent/slug) about INTENT (bug-fix, question, …).
+    """Send a message to an agent or a session.
+
+    TO is agent or agent/slug, INTENT a word for what it is about: bug-fix, question, …
 
     \b
     ato send dev bug-fix --summary "Login loops on Safari" --field project=web
     ato send ops question --field question="Which branch?"
     """
-    bus = Bus.open(os.environ, os.getcwd())
     if batch is not None:
-        if batch != "-" or to or intent:
-            raise Usage("--batch takes - and no other arguments", "ato send --batch - < messages.jsonl")
-        return _batch(bus, given)
+        others = {**given, "dry_run": False, "allow_secret": False, "to": to, "intent": intent, "type": kind}
+        if batch != "-" or thread or any(others.values()):
+            raise Usage("--batch takes - and only --dry-run and --allow-secret", "ato send --batch - < messages.jsonl")
+        return _batch(here.open_bus(), given)
     if not to or not intent:
         raise Usage("send needs a recipient and an intent", "ato send dev bug-fix --summary … --field project=…")
+    content.check(given)
+    bus = here.open_bus()
+    bus.may_write(to)  # before the payload is looked at
     payload = content.payload(given)
     _report(bus.send(to, intent, payload, type=kind, thread_id=thread, **content.fields(given)), as_json, "Sent")
     return 0
@@ -58,13 +62,18 @@ def send(
 @content.options
 @_AS_JSON
 def reply(message: str, kind: str, as_json: bool, **given: Any) -> None:
-    """Answer message ID: to its sender, in its thread; the original is archived.
+    """Answer a message and archive it.
+
+    The answer to message ID goes to its sender, in its thread.
 
     TYPE says how: accept takes the work on, response or confirm closes the thread, decline gives it back,
     question asks. ID may be a prefix, or the last part of an id.
     """
-    bus = Bus.open(os.environ, os.getcwd())
-    _report(bus.reply(message, kind, content.payload(given), **content.fields(given)), as_json, "Replied")
+    content.check(given)
+    bus = here.open_bus()
+    original, _ = bus.find(message)
+    bus.may_write(original["from"])
+    _report(bus.reply(original, kind, content.payload(given), **content.fields(given)), as_json, "Replied")
 
 
 @click.command()
@@ -81,8 +90,13 @@ def handoff(
     to: str, intent: str, state_summary: str | None, next_step: tuple[str, ...], blocker: tuple[str, ...],
     file: tuple[str, ...], thread: str | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
-    """Hand the work over to TO, with where it stands and the git state of this folder."""
-    bus = Bus.open(os.environ, os.getcwd())
+    """Hand the work over to an agent.
+
+    TO learns where it stands, what comes next, and the git state of this folder.
+    """
+    content.check(given)
+    bus = here.open_bus()
+    bus.may_write(to)
     payload = content.payload(given, state_summary=state_summary, next_steps=list(next_step), blockers=list(blocker))
     options = content.fields(given)
     options["context_refs"] += [content.reference(path) for path in file]
@@ -100,7 +114,7 @@ def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
             output.emit(sent)
         elif sent.get("dry_run"):
             message = {key: value for key, value in sent.items() if key != "dry_run"}
-            output.say(strictjson.readable(message).decode().rstrip())
+            output.say(show.visible(strictjson.readable(message).decode().rstrip(), lines=True))
             output.note("Nothing was sent.")
         else:
             status = f", {sent['thread_status']}" if sent["thread_status"] not in (None, "open") else ""
@@ -152,7 +166,10 @@ def _send_line(bus: Bus, line: bytes, dry_run: bool, allow_secret: bool) -> dict
     to, intent, payload = document["to"], document["intent"], document["payload"]
     if not (isinstance(to, str) and isinstance(intent, str) and isinstance(payload, dict)):
         raise InvalidMessage("to and intent must be texts and payload an object", "See schemas/message.schema.json.")
-    if document.get("to_slug") and "/" not in to:
-        to = f"{to}/{document['to_slug']}"
+    slug = document.get("to_slug")
+    if slug is not None:
+        if not isinstance(slug, str) or "/" in to:
+            raise InvalidMessage("to_slug must be a text, beside a bare to", 'Or give both as "to": "agent/slug".')
+        to = f"{to}/{slug}"
     fields = {name: document[name] for name in FIELDS if name in document}
     return bus.send(to, intent, payload, dry_run=dry_run, allow_secret=allow_secret, **fields)

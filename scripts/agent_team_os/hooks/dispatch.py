@@ -23,6 +23,7 @@ def run(event: str, environ: Mapping[str, str], cwd: str) -> Optional[str]:
     """The JSON to print for an event, or None. Never raises: an error becomes a line in `state/hook-errors.log`."""
     home = None
     try:
+        home = _home(environ, environ.get("CLAUDE_PROJECT_DIR") or cwd)
         given = _input()
         workspace = environ.get("CLAUDE_PROJECT_DIR") or given.get("cwd") or cwd
         home = _home(environ, workspace)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ..mail import delivery, identity, inbox, registry
 from ..protocol import agentmap, frame, ids, show
 from ..protocol import message as messages
+from ..protocol.errors import LockBusy
 from ..storage import files
 from ..storage import home as homes
 
@@ -30,8 +32,10 @@ def run(home: str, given: dict[str, Any], environ: Mapping[str, str], workspace:
     delivery.recover(home)
     session_id = given.get("session_id")
     if ids.is_session_id(session_id):
-        registry.register(home, who.agent, who.slug, str(session_id), workspace, os.getppid())
         export(environ, f"{who.agent}/{who.slug}")
+        # A registry that cannot be written, on a full disk say, must not hide the mail.
+        with contextlib.suppress(OSError, LockBusy):
+            registry.register(home, who.agent, who.slug, str(session_id), workspace, os.getppid())
     return announcement(home, document, who)
 
 

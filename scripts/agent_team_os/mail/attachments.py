@@ -103,7 +103,7 @@ def save(home: str, attachment: Attachment, folder: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """A name of a sender's choice as a name for a file here: never hidden, never one an agent reads by itself."""
+    """A name of a sender's choice as a name for a file here: none that a shell or an agent reads by itself."""
     clean = "".join(char if char.isprintable() and char not in '/\\:*?"<>|' else "_" for char in name).rstrip(" .")
     while len(clean.encode("utf-8")) > 200:
         clean = clean[1:]

@@ -8,6 +8,7 @@ from ..protocol.errors import BusError, InvalidMessage, InvalidPayload, SecretFo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from ..protocol.documents import Message
@@ -28,19 +29,32 @@ def message(document: Message, allow_secret: bool = False) -> None:
     if size > messages.MAX_PAYLOAD:
         raise InvalidPayload(f"the payload has {size} bytes, more than the {messages.MAX_PAYLOAD} allowed", _TOO_LARGE)
     if schemas.checker("message")(document) is not None:
-        raise InvalidMessage(explain("message", document), "The fields are listed in docs/protocol.md.")
+        raise InvalidMessage(explain("message", document), "What each field may be is in docs/protocol.md.")
     for field in ("response_by", "escalate_after"):
         moment = document.get(field)
         if moment is not None and show.seconds_of(moment) is None:
             raise InvalidMessage(f"{field} {moment!r} is no time", "Write it as 2026-05-23T18:00:00+02:00.")
     if document["type"] in messages.INTENT_CHECKED:
         _intent(document)
-    found = None if allow_secret else credentials.find(strictjson.compact(document).decode("utf-8"))
+    found = None if allow_secret else credentials.find("\n".join(_texts(document)))
     if found:
         raise SecretFound(
             f"the message holds what looks like {found}; messages are kept for ever",
             "Say where the secret is instead of what it is, or insist with --allow-secret.",
         )
+
+
+def _texts(item: Any) -> Iterator[str]:
+    """Every text in a document, as it is: in JSON an escape would stand where a credential begins."""
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, dict):
+        for key, value in item.items():
+            yield key
+            yield from _texts(value)
+    elif isinstance(item, list):
+        for value in item:
+            yield from _texts(value)
 
 
 def _intent(document: Message) -> None:

@@ -71,7 +71,8 @@ def send(home: str, message: Message, paths: Sequence[str] = ()) -> tuple[Option
 
 
 def _cannot_write(error: OSError) -> CannotWrite:
-    where = f" {error.filename}" if error.filename else ""
+    path = error.filename2 or error.filename  # of a link or rename the name that was to be made
+    where = f" {path}" if path else ""
     return CannotWrite(f"cannot write{where}: {error.strerror or error}", "Nothing was sent. See: ato doctor")
 
 

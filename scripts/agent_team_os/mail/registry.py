@@ -7,7 +7,7 @@ import time
 
 from ..protocol import home as layout
 from ..protocol import ids, schemas, show, strictjson
-from ..storage import files, lock
+from ..storage import files, lock, quarantine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def register(home: str, agent: str, slug: str, session_id: str, workspace: str, 
             "state": "active",
         }
         files.make_folder(folder)
-        files.replace(path, strictjson.readable(session))  # type: ignore[arg-type]  # a TypedDict is a dict
+        _put(home, path, session)
         _write_card(home, agent, True, workspace, session["session_started"])
         _forget(home, agent)
     return session
@@ -73,7 +73,14 @@ def _write_card(home: str, agent: str, active: bool, workspace: str, started: Op
         "session_started": started if active else None,
     }
     files.make_folder(os.path.join(home, "registry"))
-    files.replace(layout.card(home, agent), strictjson.readable(card))  # type: ignore[arg-type]  # a TypedDict
+    _put(home, layout.card(home, agent), card)
+
+
+def _put(home: str, path: str, document: Any) -> None:
+    """Write an entry; a folder that has its name is no entry of ours and is set aside."""
+    if os.path.isdir(path):
+        quarantine.set_aside(home, path, "a folder where a file of the registry belongs")
+    files.replace(path, strictjson.readable(document))
 
 
 def card(home: str, agent: str) -> Optional[Card]:

@@ -7,12 +7,13 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
 _MOST_FILES = 50
+_MOST_BYTES = 2_000  # of their names together, so that they do not crowd out what a person writes
 
 
 def git_state(folder: str) -> Optional[dict[str, Any]]:
     """Branch, commit and changed files of a git work tree; None outside one or without git.
 
-    At most 50 changed files are named; `dirty_count` counts all of them.
+    At most 50 changed files are named, in at most 2,000 bytes; `dirty_count` counts all of them.
     """
     import subprocess
 
@@ -34,9 +35,14 @@ def git_state(folder: str) -> Optional[dict[str, Any]]:
             changed.append(entry[3:])
             if entry[0] in "RC":
                 next(entries, None)  # the name it had before follows as an entry of its own
+    named: list[str] = []
+    for name in changed[:_MOST_FILES]:
+        if sum(len(known.encode("utf-8")) for known in [*named, name]) > _MOST_BYTES:
+            break
+        named.append(name)
     return {
         "branch": (git("symbolic-ref", "--short", "-q", "HEAD") or "(detached)").strip(),
         "commit": (git("rev-parse", "-q", "--verify", "HEAD") or "").strip(),
-        "dirty": changed[:_MOST_FILES],
+        "dirty": named,
         "dirty_count": len(changed),
     }

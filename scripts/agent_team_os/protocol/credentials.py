@@ -19,7 +19,7 @@ TABLE = (
     ("a GitHub token", "gh", r"(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{36,}"),
     ("a fine-grained GitHub token", "github_pat_", r"github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{40,}"),
     ("a GitLab token", "glpat-", r"glpat-[A-Za-z0-9_-]{20,}"),
-    ("a Slack token", "xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    ("a Slack token", "xox", r"xox[abeoprs]-[0-9]+-[A-Za-z0-9-]{10,}"),
     ("an Anthropic API key", "sk-ant-", r"sk-ant-[a-z0-9]+-[A-Za-z0-9_-]{20,}"),
     ("an OpenAI API key", "sk-", r"(?<![A-Za-z0-9])sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{20,}"),
     ("a Google API key", "AIza", r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),

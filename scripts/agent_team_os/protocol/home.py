@@ -39,7 +39,9 @@ def pending(home: str, agent: str, slug: Optional[str], message_id: str) -> str:
 
 
 def outbox(home: str, day: str) -> str:
-    """The audit log of one day (`YYYY-MM-DD`, as `ids.day_of` gives it)."""
+    """The audit log of one day (`YYYY-MM-DD`, as `ids.day_of` gives it); ValueError for anything else."""
+    if not ids.DAY.fullmatch(day):
+        raise ValueError("no day")
     return os.path.join(home, "outbox", day + ".jsonl")
 
 
@@ -71,5 +73,10 @@ def attachment(home: str, sha256: str) -> str:
 
 
 def lock(home: str, name: str) -> str:
-    """The path of a lock without its ending; `.lock` and `.guard` stand beside each other."""
+    """The path of a lock without its ending; `.lock` and `.guard` stand beside each other.
+
+    Locks that are no agent's begin with `@`, which no agent's name does. ValueError for anything else.
+    """
+    if not ids.is_agent(name.removeprefix("@")):
+        raise ValueError("no lock name")
     return os.path.join(home, "locks", name)

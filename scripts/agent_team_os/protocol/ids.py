@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 AGENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MESSAGE = re.compile(r"msg-[0-9]{8}T[0-9]{6}Z-[a-z0-9]{8}")
 THREAD = re.compile(r"thread-[0-9]{8}-[a-z0-9]{6}")
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 MESSAGE_FILE = re.compile(r"msg-[0-9]{8}T[0-9]{6}Z-[a-z0-9]{8}\.json")
 

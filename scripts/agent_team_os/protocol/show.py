@@ -88,6 +88,8 @@ def seconds_of(stamp: object) -> Optional[float]:
 
     year, month, day, hour, minute, second, part, sign, zone_hours, zone_minutes = found.groups()
     offset = int(zone_hours or 0) * 60 + int(zone_minutes or 0)
+    if offset >= 24 * 60 or int(zone_minutes or 0) > 59:
+        return None
     try:
         moment = datetime.datetime(
             int(year), int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=datetime.timezone.utc

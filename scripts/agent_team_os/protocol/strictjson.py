@@ -7,12 +7,16 @@ Such documents mean different things to different readers, and one of them is a 
 from __future__ import annotations
 
 import json
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+_SPACE = " \t\n\r"
+# What can be left of a value that was cut off: nothing, a word, a number, or an escape at the end.
+_BEGUN = re.compile(r"|t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|(\.[0-9]+)?[eE][+-]?|\\(u[0-9a-fA-F]{0,3})?|u[0-9a-fA-F]{0,4}")
 MAX_LEVELS = 32
 MAX_INTEGER = 2**53
 
@@ -41,7 +45,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise BadJSON(f'the key "{key[:80]}" appears twice')
+                shown = key[:80].encode("utf-8", "backslashreplace").decode("utf-8")
+                raise BadJSON(f'the key "{shown}" appears twice')
             seen.add(key)
     return document
 
@@ -109,8 +114,8 @@ def parse(data: bytes) -> Any:
         if end != len(text):
             raise json.JSONDecodeError("more text after the document", text, end)
     except json.JSONDecodeError as error:
-        rest = text[error.pos :].rstrip()
-        early = not rest or error.msg.startswith("Unterminated string")
+        rest = text[error.pos :].rstrip(_SPACE)
+        early = _BEGUN.fullmatch(rest) is not None or error.msg.startswith("Unterminated string")
         raise BadJSON(error.msg[0].lower() + error.msg[1:], error.lineno, error.colno, early) from None
     except RecursionError:
         raise BadJSON(f"more than {MAX_LEVELS} levels") from None
@@ -121,7 +126,7 @@ def parse(data: bytes) -> Any:
 
 
 def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\n\r":
+    while at < len(text) and text[at] in _SPACE:
         at += 1
     return at
 

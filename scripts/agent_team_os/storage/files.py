@@ -205,8 +205,11 @@ def put(folder: str, name: str, data: bytes) -> str:
 
 def log(path: str, line: bytes, most: int) -> None:
     """Append a line to a file of ours that starts anew when it has grown past `most` bytes."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    # Not blocking: a FIFO in its place would wait for a reader for ever.
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return
         os.fchmod(fd, 0o600)
         if os.fstat(fd).st_size + len(line) >= most:
             os.ftruncate(fd, 0)

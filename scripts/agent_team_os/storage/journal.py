@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 
 from . import files, lock
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK = 1 << 20
+_LONGEST = 4 << 20  # bytes of a line that are kept; no message comes near it
 
 
 class Journal:
@@ -20,6 +23,8 @@ class Journal:
         self.path = path
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
+            if not stat.S_ISREG(os.fstat(self.fd).st_mode):
+                raise OSError(errno.EINVAL, "is no regular file", path)
             lock.flock(self.fd, os.path.basename(path))
             self.start = self.end = os.fstat(self.fd).st_size
             if self.start == 0:
@@ -63,7 +68,8 @@ def sync(path: str) -> None:
 def lines(path: str, needle: bytes = b"") -> Iterator[tuple[int, bytes]]:
     """The numbered lines of a file that contain `needle`, the last one also without its newline.
 
-    Split at newline bytes only; nothing if there is no such file. Memory is bounded by the longest line.
+    Split at newline bytes only; nothing if there is no such file, or something else has its name. Of a line
+    longer than any message only the beginning is kept, so that memory stays bounded.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -71,9 +77,10 @@ def lines(path: str, needle: bytes = b"") -> Iterator[tuple[int, bytes]]:
         return
     number, rest = 0, b""
     with os.fdopen(fd, "rb", buffering=0) as file:
-        while True:
+        while stat.S_ISREG(os.fstat(fd).st_mode):
             data = file.read(_CHUNK)
-            parts = (rest + data).split(b"\n")
+            parts = data.split(b"\n")
+            parts[0] = rest + parts[0] if len(rest) < _LONGEST else rest
             rest = parts.pop()
             for part in parts:
                 number += 1

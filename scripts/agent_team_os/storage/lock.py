@@ -149,6 +149,7 @@ def _made(path: str) -> bool:
         os.mkdir(path, 0o700)
     except FileExistsError:
         return False
+    os.chmod(path, 0o700)  # a umask may have taken even our own right to write into it
     return True
 
 
