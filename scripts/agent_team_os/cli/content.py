@@ -110,7 +110,9 @@ def _text(given: str, option: str) -> str:
         except FileNotFoundError:
             raise Usage(f"no file {given[1:]} for {option}", "Check the path.") from None
         except files.BadFile as error:
-            raise _too_large(error.why) if "more than" in error.why else Usage(f"{given[1:]}: {error.why}") from None
+            if "more than" in error.why:
+                raise _too_large(error.why) from None
+            raise Usage(f"{option} cannot read {given[1:]}: {error.why}", "Give a regular file.") from None
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

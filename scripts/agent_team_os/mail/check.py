@@ -22,7 +22,9 @@ def message(document: Message, allow_secret: bool = False) -> None:
         # What nobody could read back must not be written: depth, integers, surrogates.
         size = len(strictjson.compact(document["payload"]))
         strictjson.parse(strictjson.compact(document))
-    except (strictjson.BadJSON, UnicodeEncodeError, ValueError, RecursionError) as error:
+    except UnicodeEncodeError:
+        raise InvalidPayload("a text of the message is not UTF-8", "Check what the command line was given.") from None
+    except (ValueError, RecursionError) as error:
         raise InvalidPayload(
             f"the message cannot be written as JSON: {_first_line(error)}", "Mend the payload."
         ) from None
@@ -34,8 +36,8 @@ def message(document: Message, allow_secret: bool = False) -> None:
         moment = document.get(field)
         if moment is not None and show.seconds_of(moment) is None:
             raise InvalidMessage(f"{field} {moment!r} is no time", "Write it as 2026-05-23T18:00:00+02:00.")
-    if document["type"] in messages.INTENT_CHECKED:
-        _intent(document)
+    if document["type"] in messages.INTENT_CHECKED and not document.get("in_reply_to"):
+        _intent(document)  # an answer, asking back for one, leans on what it answers
     found = None if allow_secret else credentials.find("\n".join(_texts(document)))
     if found:
         raise SecretFound(
@@ -76,7 +78,9 @@ def _intent(document: Message) -> None:
         raise InvalidPayload(
             f'{article} {intent} needs payload field "{field}" ({form}: {what})', f"Add {_option(field)}"
         )
-    raise InvalidPayload(f"payload of {article} {intent}: {explain(kind, document['payload'])}", what)
+    raise InvalidPayload(
+        f"payload of {article} {intent}: {explain(kind, document['payload'])}", f"Give {field}: {what}" if what else ""
+    )
 
 
 def _option(field: str) -> str:

@@ -45,14 +45,17 @@ def of_command(home: str, document: AgentMap, environ: Mapping[str, str], cwd: s
     """Who a command is run by.
 
     The session that exported AGENT_TEAM_OS_SESSION, else the nearest live session whose workspace contains
-    the working directory, else the working directory itself. UnknownAgent if a variable names nobody.
+    the working directory, else the working directory itself. A session does not count for a folder below it
+    that the map gives to another agent. UnknownAgent if a variable names nobody.
     """
     session = environ.get("AGENT_TEAM_OS_SESSION")
     if session and not environ.get("AGENT_TEAM_OS_AGENT"):
         agent, slug = ids.parse_address(session)
         return Identity(check_known(document, agent), slug, cwd, "AGENT_TEAM_OS_SESSION")
-    near = _nearest(home, document, cwd)
-    return of_workspace(document, environ, near["workspace_path"] if near else cwd)
+    here, near = of_workspace(document, environ, cwd), _nearest(home, document, cwd)
+    there = of_workspace(document, environ, near["workspace_path"]) if near else here
+    another = here.agent not in (None, there.agent) and here.why != "fallback"
+    return here if another else there
 
 
 def _nearest(home: str, document: AgentMap, cwd: str) -> Optional[Session]:

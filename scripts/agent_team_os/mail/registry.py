@@ -126,11 +126,8 @@ def _runs(pid: int, seen: float) -> bool:
         pass
     except (ProcessLookupError, OverflowError):
         return False
-    try:
-        began = os.stat(f"/proc/{pid}").st_mtime
-    except OSError:
-        return True
-    return began <= seen + 60
+    began = lock.start_time(pid)
+    return began is None or began <= seen + 60  # both clocks count whole seconds, and one may be set
 
 
 def presence(home: str, agent: str) -> tuple[str, Optional[str], list[Session]]:

@@ -39,6 +39,10 @@ class BadJSON(ValueError):
         return f"{self.message} (line {self.line}, column {self.column})" if self.line else self.message
 
 
+class TooLarge(BadJSON):
+    """An integer that not every reader could hold."""
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
@@ -54,7 +58,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(text: str) -> int:
     # The length first: int() of half a million digits takes seconds, and newer Pythons refuse it.
     if len(text) > 17 or abs(int(text)) > MAX_INTEGER:
-        raise BadJSON(f"the integer {text[:20]} is beyond 2**53")
+        raise TooLarge(f"the integer {text[:20]} is beyond 2**53")
     return int(text)
 
 
@@ -117,6 +121,10 @@ def parse(data: bytes) -> Any:
         rest = text[error.pos :].rstrip(_SPACE)
         early = _BEGUN.fullmatch(rest) is not None or error.msg.startswith("Unterminated string")
         raise BadJSON(error.msg[0].lower() + error.msg[1:], error.lineno, error.colno, early) from None
+    except TooLarge as error:
+        # At the very end it may be the beginning of a number with a fraction.
+        error.early = text[-1:] in "0123456789.eE+-"
+        raise
     except RecursionError:
         raise BadJSON(f"more than {MAX_LEVELS} levels") from None
     # Both checks look at the bytes first: only text that could be guilty pays for the walk.

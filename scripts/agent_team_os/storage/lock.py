@@ -234,6 +234,21 @@ def started(pid: int) -> str:
         return "0"
 
 
+def start_time(pid: int) -> Optional[float]:
+    """When a process started, in seconds since 1970; None where unknown.
+
+    Not the time of `/proc/<pid>`: the kernel makes that entry anew whenever it has dropped it.
+    """
+    ticks = int(started(pid))
+    try:
+        with open("/proc/stat", "rb") as file:
+            lines = file.read().split(b"\n")
+        booted = next(int(line.split()[1]) for line in lines if line.startswith(b"btime "))
+    except (OSError, StopIteration):
+        return None
+    return booted + ticks / os.sysconf("SC_CLK_TCK") if ticks else None
+
+
 def is_ours(name: str) -> bool:
     """True for a name a process of this program left on this machine: the same host, or the same boot."""
     where, _, rest = name.partition(".")

@@ -67,6 +67,11 @@ def line_of(text: str, steps: Steps) -> int:
     return strictjson.position(text, steps)[0]
 
 
+def dotted(steps: Steps) -> str:
+    """The keys that lead to a place; which item of a list it is, the line says."""
+    return ".".join(step for step in steps if isinstance(step, str))
+
+
 def edit(home: str, text: str, steps: Steps) -> str:
     """The words for where to edit the map."""
     return f"Edit line {line_of(text, steps)} of {layout.agent_map(home)}"
@@ -76,8 +81,8 @@ def unknown_key(home: str, text: str, document: AgentMap) -> Iterator[Finding]:
     """A key of the map that nothing reads: kept, and without effect."""
     schema = schemas.load("agent-map")
     for steps, known in _unknown(schema, schema, document, ()):
-        key, name = str(steps[-1]), ".".join(map(str, steps))
-        what = f'The key "{name}" of the map (line {line_of(text, steps)}) has no effect.{nearest(key, known)}'
+        key = str(steps[-1])
+        what = f'The key "{dotted(steps)}" of the map (line {line_of(text, steps)}) has no effect.{nearest(key, known)}'
         yield finding("map-unknown-key", "warning", layout.agent_map(home), what, edit(home, text, steps))
 
 
@@ -109,7 +114,7 @@ def relative_rule(home: str, text: str, document: AgentMap) -> Iterator[Finding]
 def rule_without_folder(home: str, text: str, document: AgentMap) -> Iterator[Finding]:
     """A rule that points to no directory here."""
     for index, rule in _rules(document):
-        pattern = resolve(rule["pattern"])
+        pattern = agentmap.resolve(rule["pattern"])
         glob = rule.get("match") == "glob"
         there = _some_folder("/", pattern.split("/")[1:]) if glob else os.path.isdir(pattern)
         if _absolute(rule["pattern"]) and not there:
@@ -125,14 +130,6 @@ def _rules(document: AgentMap) -> list[tuple[int, dict[str, Any]]]:
 
 def _absolute(pattern: str) -> bool:
     return os.path.isabs(os.path.expanduser(pattern))
-
-
-def resolve(pattern: str) -> str:
-    """A rule's pattern as an absolute path; empty for one that no path can be."""
-    try:
-        return agentmap.resolve(pattern)
-    except ValueError:
-        return ""
 
 
 def _some_folder(folder: str, parts: list[str]) -> bool:
@@ -156,7 +153,7 @@ def rules_at_odds(home: str, text: str, document: AgentMap) -> Iterator[Finding]
     """Two rules give the same folder to different agents; the first of them wins."""
     first: dict[tuple[str, int], int] = {}
     for index, rule in _rules(document):
-        key = resolve(rule["pattern"]), agentmap.STRENGTH[rule.get("match", "prefix")]
+        key = agentmap.resolve(rule["pattern"]), agentmap.STRENGTH[rule.get("match", "prefix")]
         other = document["rules"][first.setdefault(key, index)]
         if other["agent"] != rule["agent"]:
             what = (
@@ -171,8 +168,8 @@ def home_in_workspace(home: str, text: str, document: AgentMap) -> Iterator[Find
     """A rule's own folder contains the bus home; the hooks stay silent in a session opened there."""
     inside = os.path.realpath(home).rstrip("/") + "/"
     for index, rule in _rules(document):
-        folder = resolve(rule["pattern"])
-        if folder and rule.get("match") != "glob" and inside.startswith(folder.rstrip("/") + "/"):
+        folder = agentmap.resolve(rule["pattern"])
+        if rule.get("match") != "glob" and inside.startswith(folder.rstrip("/") + "/"):
             what = (
                 f"The folder of rule {index + 1} ({rule['pattern']}) holds the bus home; a session there hears nothing."
             )
@@ -185,9 +182,8 @@ def unknown_agent(home: str, text: str, document: AgentMap) -> Iterator[Finding]
     known = agentmap.agents(document)
     for steps, name in _named(document):
         if name not in known:
-            where = ".".join(map(str, steps))
             line = line_of(text, steps)
-            what = f'{where} (line {line}) names "{name}", which is no agent of the map.{nearest(name, known)}'
+            what = f'{dotted(steps)} (line {line}) names "{name}", which is no agent of the map.{nearest(name, known)}'
             fix = f"{edit(home, text, steps)}, or give {name} a folder: ato join {name} --path DIR"
             yield finding("map-unknown-agent", "warning", layout.agent_map(home), what, fix)
 

@@ -120,8 +120,7 @@ def _faults(home: str, thread_id: str, meant: dict[str, set[str]]) -> Iterator[t
     if lacking:
         words = f"lacks {counted(len(lacking), 'message')} of the outbox, the newest {max(lacking)}"
         yield "thread-lacks-message", words, lacking
-    once: set[str] = set()
-    double = {entry for entry in entries if entry in once or once.add(entry)} & wanted
+    double = [entry for entry in wanted if entries.count(entry) > 1] if len(set(entries)) < len(entries) else []
     if double:
         yield "thread-doubles-message", f"shows {counted(len(double), 'message')} more than once", set()
 

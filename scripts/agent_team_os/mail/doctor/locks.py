@@ -6,6 +6,7 @@ import contextlib
 import os
 
 from ...protocol import home as layout
+from ...protocol import ids
 from ...protocol.errors import BusError
 from ...storage import files, lock, quarantine
 from .finding import REPAIR, done, finding
@@ -42,7 +43,7 @@ def stale_lock(home: str) -> Iterator[Finding]:
 
 def _stale(home: str) -> Iterator[tuple[str, str, list[str]]]:
     for entry in sorted(files.names(os.path.join(home, "locks"))):
-        if entry.endswith(".lock"):
+        if entry.endswith(".lock") and ids.is_agent(entry[:-5].removeprefix("@")):
             state, inside = _state(home, entry[:-5])
             if state in _WORDS:
                 yield entry[:-5], state, inside

@@ -46,7 +46,7 @@ _NAMES = {
     "threads": r"thread-[0-9]{8}-[a-z0-9]{6}\.json|\.quarantine",
     "registry": r"[a-z0-9][a-z0-9_-]{0,62}\.(json|d)|\.quarantine",
     "attachments": r"[0-9a-f]{64}",
-    "locks": r".*\.(lock|guard)|\.quarantine",
+    "locks": r"@?[a-z0-9][a-z0-9_-]{0,62}\.(lock|guard)|\.quarantine",
 }
 
 
