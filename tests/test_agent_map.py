@@ -160,6 +160,15 @@ def test_globs_agree_with_a_regular_expression(pattern: list[str], parts: list[s
     assert agentmap.matches({"match": "glob"}, "/" + "/".join(pattern), path) == expected
 
 
+def test_many_wildcards(team: Team) -> None:
+    """A glob of many `**` that nearly matches is decided, however deep the folder is."""
+    for pattern in ("/" + "**/" * 20 + "x", "/" + "**/a/" * 12 + "x", "/" + "*a" * 30 + "/x"):
+        team.map(rules=[{"pattern": pattern, "match": "glob", "agent": "ops"}])
+        folder = team.root / "/".join("a" * 24)
+        folder.mkdir(parents=True, exist_ok=True)
+        assert team.json(str(folder), "whoami")["agent"] is None
+
+
 def test_a_folder_with_wildcards_in_its_name(team: Team) -> None:
     """A folder called `a[1] *x?` joins as itself: in a prefix rule such characters mean nothing."""
     name = "a[1] *x?"
@@ -711,6 +720,28 @@ def test_a_folder_name_that_is_no_text(team: Team) -> None:
     assert done.stderr.count("\n") == 1
     assert "report" not in done.stderr
     assert tree(team.home) == before
+
+
+def test_a_home_whose_name_is_no_text(team: Team) -> None:
+    """Where the path of the home is not UTF-8 every verb works, and what --json prints can be read."""
+    home = os.fsdecode(os.fsencode(team.root) + b"/caf\xe9")
+    for verb in (["join", "odd"], ["whoami"], ["send", "odd", "note"], ["bus"], ["inbox"], ["thread"], ["doctor"]):
+        done = team.run("dev", *verb, "--json", AGENT_TEAM_OS_HOME=home)
+        assert done.returncode == 0, done.stdout
+        assert json.loads(done.stdout)
+        assert team.run("dev", *verb, AGENT_TEAM_OS_HOME=home).returncode == 0
+    assert len(list(Path(home).glob("inboxes/odd/msg-*"))) == 2
+
+
+def test_a_session_in_a_folder_whose_name_is_no_text(team: Team) -> None:
+    """A session in a folder whose name is not UTF-8 is told of its mail like any other."""
+    sent = team.ask("ops", "dev")
+    folder = os.fsencode(team.root) + b"/caf\xe9"
+    os.mkdir(folder)
+    env = {**team.env, "AGENT_TEAM_OS_AGENT": "dev"}
+    done = ato(env, Path(os.fsdecode(folder)), "hook", "SessionStart", stdin='{"session_id":"s1"}')
+    assert done.returncode == 0
+    assert sent["id"] in done.stdout
 
 
 KEYS = st.sampled_from(["version", "rules", "agents", "pattern", "agent", "routing", "routing_rules", "deny", "x"])

@@ -38,19 +38,30 @@ OLD = time.time() - 7200  # seconds; older than anything somebody may still be b
 MACHINE = {"file-system", "disk-full"}
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A healthy home: ops and dev with a folder each, a message that was answered, and one that is pending."""
-    home = tmp_path / ".agent-team-os"
-    for agent in ("ops", "dev"):
-        (tmp_path / agent).mkdir()
-        bus_of(home, None).join(agent, str(tmp_path / agent), {})
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A person's home folder with a healthy bus: ops and dev, a message that was answered, one that is pending."""
+    folder = tmp_path_factory.mktemp("template")
+    home = folder / ".agent-team-os"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        for agent in ("ops", "dev"):
+            (folder / agent).mkdir()
+            bus_of(home, None).join(agent, str(folder / agent), {})
     first = bus_of(home, "ops").send("dev", "question", {"question": "Which branch?"})
     dev = bus_of(home, "dev")
     dev.reply(dev.find(first["id"])[0], "response", {"text": "main"})
     send(home)
-    assert examine(home) == []
-    return home
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The bus of a copy of that home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    assert examine(tmp_path / ".agent-team-os") == []
+    return tmp_path / ".agent-team-os"
 
 
 def bus_of(home: Path, agent: str | None) -> Bus:
@@ -303,7 +314,7 @@ def inbox_gone(home: Path) -> str:
 def agent_renamed(home: Path) -> str:
     """Mail waits for a name the map no longer has."""
     edit_map(home, rules=[{"pattern": str(home.parent), "agent": "ops"}], agents={})
-    return "1 message for dev, which is no agent of the map"
+    return "Waiting for dev, which is no agent of the map: 1 message."
 
 
 def card_broken(home: Path) -> str:
@@ -400,7 +411,7 @@ def outbox_line_gone(home: Path) -> str:
     """A message in an inbox whose line is not in the outbox."""
     lines = log(home).read_bytes().splitlines(keepends=True)
     log(home).write_bytes(b"".join(lines[:-1]))
-    return f"1 message in the inbox of dev not in the outbox, the newest {pending(home).stem}"
+    return f"Not in the outbox: 1 message in the inbox of dev, the newest {pending(home).stem}"
 
 
 def message_deleted(home: Path) -> str:
@@ -408,7 +419,7 @@ def message_deleted(home: Path) -> str:
     newest = pending(home).stem
     pending(home).unlink()
     archived(home).unlink()
-    return f"2 messages of the outbox in no inbox of the recipient, the newest {newest}"
+    return f"In no inbox of the recipient: 2 messages of the outbox, the newest {newest}"
 
 
 def thread_deleted(home: Path) -> str:
@@ -848,11 +859,11 @@ def test_globs_that_lead_somewhere(home: Path) -> None:
 
 def test_a_lost_map_comes_back_from_the_one_before(home: Path) -> None:
     """Where the map is gone or broken and the one before is good, the command that brings it back is given."""
-    for breaks in (map_gone, map_broken):
+    for breaks in (map_gone, map_broken, map_a_folder):
         breaks(home)
         [finding] = examine(home)
         command = finding["fix"].rpartition(": ")[2]
-        assert command.startswith("cp -p ")
+        assert "cp -p " in command
         subprocess.run(command, shell=True, check=True)
         assert codes(home) <= {"map-unknown-agent", "rule-without-folder", "mail-stranded"}
 
@@ -987,14 +998,11 @@ def test_a_helper_within_its_lease_is_no_finding(home: Path) -> None:
 
 
 def test_a_foreign_holder_is_broken_by_repair_alone(home: Path) -> None:
-    """A send fails before a lock of another machine; after the repair it passes, and what lay there is kept."""
+    """After the repair of a lock of another machine a send passes, and what lay in the lock is kept."""
     lock_of_another_host(home)
     env = {**environment(home.parent), "AGENT_TEAM_OS_AGENT": "ops"}
-    arguments = ("send", "dev", "question", "--field", "question=Now?")
-    assert ato(env, home.parent, *arguments).returncode == 3
-    assert codes(home) == {"lock-foreign"}
     assert list(doctor.repair(str(home)))
-    assert ato(env, home.parent, *arguments).returncode == 0
+    assert ato(env, home.parent, "send", "dev", "question", "--field", "question=Now?").returncode == 0
     [kept] = (home / "locks" / ".quarantine").iterdir()
     assert kept.name.endswith("elsewhere.4711.0a1b2c3d-99")
 
@@ -1149,7 +1157,7 @@ class Turns:
                 arguments = arguments[0], arguments[1][: len(arguments[1]) // (2 if self.torn else 1)]
             if who == "other" and name == "link" and self.fails and str(arguments[1]).endswith(".json"):
                 raise OSError(errno.EIO, "input/output error")
-            return real(*arguments, **options)
+            return None if name == "fsync" else real(*arguments, **options)  # this is about order, not about power
 
         return call
 
@@ -1228,7 +1236,7 @@ def draw(rounds: int) -> Iterator[tuple[str, set[int], set[Stop]]]:
 
 def test_no_false_alarm_in_races(home: Path) -> None:
     """Whatever a send, a refused send, a reply or a reader does between two looks, doctor finds nothing."""
-    play(home, draw(200))
+    play(home, draw(100))
 
 
 @pytest.mark.full

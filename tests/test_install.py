@@ -471,6 +471,8 @@ def start_and_wait_for(machine: Machine, sign: Path, *arguments: str) -> subproc
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # Whoever starts the tests in the background has them ignore it, and a shell cannot undo that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     end = time.monotonic() + 60
     while not sign.exists():

@@ -190,15 +190,21 @@ JSON = st.recursive(
 )
 
 
+def distinct(items: st.SearchStrategy[Any], least: int, most: int) -> st.SearchStrategy[list[Any]]:
+    """Lists without a value twice."""
+    lists = st.lists(items, min_size=least, max_size=most)
+    return lists.map(lambda values: [value for at, value in enumerate(values) if value not in values[:at]])
+
+
 @st.composite
 def small_schema(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
     """A schema of the keywords in use, in any combination."""
     kinds = st.sampled_from(["object", "array", "string", "integer", "boolean", "null"])
     keywords: dict[str, st.SearchStrategy[Any]] = {
-        "type": kinds | st.lists(kinds, min_size=1, max_size=3, unique=True),
-        "enum": st.lists(st.sampled_from(["a", "b", "", None]), min_size=1, unique=True),
+        "type": kinds | distinct(kinds, 1, 3),
+        "enum": distinct(st.sampled_from(["a", "b", "", None]), 1, 4),
         "pattern": st.sampled_from(["^a", "b(?![\\s\\S])", "^[ab]+(?![\\s\\S])", "."]),
-        "required": st.lists(st.sampled_from(["a", "b", ""]), unique=True),
+        "required": distinct(st.sampled_from(["a", "b", ""]), 0, 3),
         "title": st.just("a title"),
     }
     keywords.update(
@@ -211,7 +217,7 @@ def small_schema(draw: st.DrawFn, depth: int = 2) -> dict[str, Any]:
         keywords["properties"] = st.dictionaries(st.sampled_from(["a", "b", ""]), below, max_size=2)
         keywords["additionalProperties"] = st.booleans() | below
         keywords["$ref"] = st.sampled_from(["#/$defs/one", "#/$defs/two"])
-    words = draw(st.lists(st.sampled_from(sorted(keywords)), max_size=4, unique=True))
+    words = draw(distinct(st.sampled_from(sorted(keywords)), 0, 4))
     return {word: draw(keywords[word]) for word in words}
 
 

@@ -17,7 +17,12 @@ PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[Healt
 LIMIT = 2**53
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SCALAR = st.one_of(
-    st.none(), st.booleans(), st.integers(-LIMIT, LIMIT), st.floats(-LIMIT, LIMIT), st.sampled_from([1e300, -5e-324]), TEXT
+    st.none(),
+    st.booleans(),
+    st.integers(-LIMIT, LIMIT),
+    st.floats(-LIMIT, LIMIT),
+    st.sampled_from([1e300, -5e-324]),
+    TEXT,
 )
 VALUE = st.recursive(
     SCALAR,

@@ -102,7 +102,7 @@ def recipient(home: str, agent: str) -> Iterator[None]:
     LockBusy after five seconds. A dead holder of ours is taken over at once, a dead helper after its lease.
     """
     deadline = time.monotonic() + WAIT
-    with guard(home, agent):
+    with guard(home, agent, WAIT):
         folder = layout.lock(home, agent) + ".lock"
         fd = _claim(folder, agent, deadline)
         try:

@@ -35,9 +35,10 @@ def examine(home: str) -> Iterator[Finding]:
     except FileNotFoundError:
         yield map_missing(path)
     except files.BadFile as error:
-        yield map_invalid(path, f"{path} cannot be read: {error.why}")
+        aside = f"mv {quoted(path)} {quoted(path + '.old')}"
+        yield map_invalid(path, f"{path} cannot be read: {error.why}", aside, " && ")
     except InvalidMap as error:
-        yield map_invalid(path, error.message)
+        yield map_invalid(path, error.message, f"Edit {path} there", ", or go back to the map before: ")
     else:
         for check in CHECKS:
             yield from look(check, home, data.decode("utf-8"), document)
@@ -45,20 +46,23 @@ def examine(home: str) -> Iterator[Finding]:
 
 def map_missing(path: str) -> Finding:
     """There is no map: nobody lives anywhere yet."""
-    back = f"cp -p {quoted(path + '.bak')} {quoted(path)}"
-    fix = back if os.path.exists(path + ".bak") else "cd into a project folder and run: ato join NAME"
+    fix = _bring_back(path) if os.path.exists(path + ".bak") else "cd into a project folder and run: ato join NAME"
     return finding("map-missing", "note", path, f"There is no agent map at {path}.", fix)
 
 
-def map_invalid(path: str, words: str) -> Finding:
+def _bring_back(path: str) -> str:
+    """The command that brings back the version before, which every change of the map leaves."""
+    return f"cp -p {quoted(path + '.bak')} {quoted(path)}"
+
+
+def map_invalid(path: str, words: str, fix: str, link: str) -> Finding:
     """The map cannot be used, so nothing is sent."""
-    fix = f"Edit {path} there"
     try:
         agentmap.parse(files.read(path + ".bak", agentmap.MAX_MAP), path)
     except (InvalidMap, files.BadFile, FileNotFoundError):
         pass
     else:
-        fix += f", or go back to the map before: cp -p {quoted(path + '.bak')} {quoted(path)}"
+        fix += f"{link}{_bring_back(path)}"
     return finding("map-invalid", "error", path, f"{words}; nothing is sent until it is mended.", fix)
 
 
@@ -83,7 +87,8 @@ def unknown_key(home: str, text: str, document: AgentMap) -> Iterator[Finding]:
     for steps, known in _unknown(schema, schema, document, ()):
         key = str(steps[-1])
         what = f'The key "{dotted(steps)}" of the map (line {line_of(text, steps)}) has no effect.{nearest(key, known)}'
-        yield finding("map-unknown-key", "warning", layout.agent_map(home), what, edit(home, text, steps))
+        fix = f"{edit(home, text, steps)}: correct the key, or take it out"
+        yield finding("map-unknown-key", "warning", layout.agent_map(home), what, fix)
 
 
 def _unknown(part: Any, root: Any, node: Any, steps: Steps) -> Iterator[tuple[Steps, list[str]]]:
@@ -214,7 +219,8 @@ def unknown_domain(home: str, text: str, document: AgentMap) -> Iterator[Finding
         if domains and domain and domain not in domains:
             steps = "agents", name, "domain"
             what = f'{name} is of domain "{domain}", which is not among the map\'s domains.{nearest(domain, domains)}'
-            yield finding("map-unknown-domain", "warning", layout.agent_map(home), what, edit(home, text, steps))
+            fix = f"{edit(home, text, steps)}: name one of {', '.join(domains)}"
+            yield finding("map-unknown-domain", "warning", layout.agent_map(home), what, fix)
 
 
 def bad_persona(home: str, text: str, document: AgentMap) -> Iterator[Finding]:
@@ -269,7 +275,8 @@ def stranded_mail(home: str, _text: str, document: AgentMap) -> Iterator[Finding
         if ids.is_agent(name) and name not in known:
             count = sum(len(inbox.names(box)) for box in inbox.boxes(home, name))
             if count:
-                what = f"{counted(count, 'message')} for {name}, which is no agent of the map.{nearest(name, known)}"
+                waiting = counted(count, "message")
+                what = f"Waiting for {name}, which is no agent of the map: {waiting}.{nearest(name, known)}"
                 fix = f"Give it a folder: ato join {name} --path DIR"
                 yield finding("mail-stranded", "warning", layout.box(home, name), what, fix)
 

@@ -56,7 +56,7 @@ def not_logged(home: str, mail: survey.Survey) -> Iterator[Finding]:
         left = sorted((path for path in paths if os.path.basename(path)[:-5] not in sent), key=os.path.basename)
         if left:
             newest = os.path.basename(left[-1])[:-5]
-            what = f"{counted(len(left), 'message')} in the inbox of {agent} not in the outbox, the newest {newest}."
+            what = f"Not in the outbox: {counted(len(left), 'message')} in the inbox of {agent}, the newest {newest}."
             fix = f"See who put it there: ato trace {newest}"
             yield finding("not-in-outbox", "warning", left[-1], what, fix)
 
@@ -67,7 +67,7 @@ def in_no_inbox(home: str, mail: survey.Survey) -> Iterator[Finding]:
     if lost:
         newest = max(lost)
         path = layout.outbox(home, ids.day_of(newest))
-        what = f"{counted(len(lost), 'message')} of the outbox in no inbox of the recipient, the newest {newest}."
+        what = f"In no inbox of the recipient: {counted(len(lost), 'message')} of the outbox, the newest {newest}."
         fix = f"See what it was: ato trace {newest}; if nobody deleted it, have it sent again"
         yield finding("in-no-inbox", "warning", path, what, fix)
 

@@ -79,8 +79,8 @@ def bad_message(home: str, mail: survey.Survey) -> Iterator[Finding]:
     """A pending file that is no valid message, or cannot be read: no reader will show it."""
     for path, (agent, why) in mail.broken.items():
         if inbox.is_pending(path):
-            what = f"{path} in the inbox of {agent} is no message: {why}."
-            yield finding("bad-message", "error", path, what, f"{REPAIR} (sets it aside in {layout.QUARANTINE})")
+            what = f"{path} in the inbox of {agent} is no message: {why}. The repair sets it aside."
+            yield finding("bad-message", "error", path, what, REPAIR)
 
 
 def repair_bad_messages(home: str, mail: survey.Survey) -> Iterator[str]:

@@ -37,8 +37,9 @@ def stale_lock(home: str) -> Iterator[Finding]:
         path = layout.lock(home, name) + ".lock"
         what = f"The lock {name} {_say('; '.join(_WORDS[state]), name, inside)}."
         severity = "error" if state == "blocked" else "warning"
-        careful = "" if state in ("dead", "empty") else " (when you know that no send to it is running anywhere)"
-        yield finding(f"lock-{state}", severity, path, what, REPAIR + careful)
+        if state == "foreign":
+            what += " The repair breaks it: first make sure that no such process is sending."
+        yield finding(f"lock-{state}", severity, path, what, REPAIR)
 
 
 def _stale(home: str) -> Iterator[tuple[str, str, list[str]]]:

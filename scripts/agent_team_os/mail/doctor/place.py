@@ -206,7 +206,7 @@ def foreign_name(home: str) -> Iterator[Finding]:
         if odd:
             path, names = os.path.join(folder, odd[0]), ", ".join(odd[:3]) + (", …" if len(odd) > 3 else "")
             what = f"{folder} holds {counted(len(odd), 'name')} that nobody will read: {names}."
-            yield finding("foreign-name", "note", path, what, "Move what you need elsewhere, delete the rest")
+            yield finding("foreign-name", "note", path, what, f"Look, then move or delete it: ls -la {quoted(folder)}")
 
 
 def is_temporary(home: str, path: str) -> bool:
