@@ -472,7 +472,7 @@ def start_and_wait_for(machine: Machine, sign: Path, *arguments: str) -> subproc
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         # Whoever starts the tests in the background has them ignore it, and a shell cannot undo that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     end = time.monotonic() + 60
     while not sign.exists():

@@ -30,7 +30,7 @@ def emit(document: Any) -> None:
     """The result as the one JSON document on stdout."""
     encoding = getattr(sys.stdout, "encoding", "") or ""
     if encoding.lower().replace("-", "") == "utf8":
-        _write(strictjson.compact(document).decode("utf-8") + "\n")
+        _write(strictjson.dump(document) + "\n")
     else:  # JSON has escapes of its own for what an encoding lacks
         import json
 

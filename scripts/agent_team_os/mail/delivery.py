@@ -134,8 +134,18 @@ def _recover(home: str, path: str) -> None:
             if there is None:
                 there = layout.pending(home, message["to"], messages.slug(message), message["id"])
                 files.make_folder(os.path.dirname(there))
+                if not _is_whole(path, message):
+                    entry.rewrite(strictjson.readable(message))  # type: ignore[arg-type]  # a TypedDict is a dict
                 files.publish(path, there)
             _finish(home, message, os.path.dirname(there))
         entry.drop()
     finally:
         entry.close()
+
+
+def _is_whole(path: str, message: Message) -> bool:
+    """Whether the spool file still is the message that the outbox says was sent."""
+    try:
+        return messages.parse(files.read(path, messages.MAX_MESSAGE)) == message
+    except (FileNotFoundError, files.BadFile, messages.NotAMessage):
+        return False

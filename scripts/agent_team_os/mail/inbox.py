@@ -65,7 +65,7 @@ def load(home: str, agent: str, path: str) -> Optional[Message]:
     except FileNotFoundError:
         return None
     except messages.NotAMessage as error:
-        if error.early and files.age(path) < YOUNG:
+        if error.early and abs(files.age(path)) < YOUNG:
             return None
         why = str(error)
     except files.BadFile as error:

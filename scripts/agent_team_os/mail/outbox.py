@@ -45,27 +45,6 @@ def mentioning(home: str, text: str, since: str = "") -> Iterator[Message]:
                 yield message
 
 
-def bad_lines(home: str) -> Iterator[tuple[str, int, str]]:
-    """Path, number and fault of every line that is no message; an unterminated last line is not one of them."""
-    for day in days(home):
-        path = layout.outbox(home, day)
-        with open(path, "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(file.tell() - 1, 0))
-            whole = file.read(1) == b"\n"
-        last: Optional[tuple[str, int, str]] = None
-        for number, line in journal.lines(path):
-            if last is not None:
-                yield last
-            last = None
-            try:
-                messages.parse(line)
-            except messages.NotAMessage as error:
-                last = path, number, str(error)
-        if last is not None and whole:
-            yield last
-
-
 def _parse(line: bytes) -> Optional[Message]:
     try:
         return messages.parse(line)

@@ -24,6 +24,7 @@ def register(home: str, agent: str, slug: str, session_id: str, workspace: str, 
     """Enter a session, or renew its entry, and the agent's card. The caller has checked all ids."""
     folder = layout.sessions(home, agent)
     path = os.path.join(folder, session_id + ".json")
+    workspace = workspace.encode("utf-8", "backslashreplace").decode("utf-8")  # a name may be no text
     now = show.timestamp()
     with lock.guard(home, "@registry"):
         before = _load(path, "session") or {}

@@ -78,14 +78,34 @@ def matches(rule: dict[str, Any], pattern: str, workspace: str) -> bool:
 
 
 def _glob(pattern: list[str], parts: list[str]) -> bool:
-    """Folder by folder: `*` stays within one name, `**` crosses any; what lies below a match matches too."""
-    import fnmatch
+    """Folder by folder: `*` stays within one name, `**` crosses any; what lies below a match matches too.
 
-    if not pattern:
-        return True
-    if pattern[0] == "**":
-        return any(_glob(pattern[1:], parts[skip:]) for skip in range(len(parts) + 1))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _glob(pattern[1:], parts[1:])
+    Each run of names between two `**` takes the first place where it fits. Nothing is tried twice, so that no
+    pattern is slow, and nothing is missed, since a later place leaves less for the runs behind it.
+    """
+    from fnmatch import fnmatchcase
+
+    at = 0
+    for number, run in enumerate(_runs(pattern)):
+        last = len(parts) - len(run)
+        places = range(at, last + 1) if number else range(min(1, last + 1))  # the first run begins at the root
+        fits = (start for start in places if all(map(fnmatchcase, parts[start:], run)))
+        start = next(fits, -1)
+        if start < 0:
+            return False
+        at = start + len(run)
+    return True
+
+
+def _runs(pattern: list[str]) -> list[list[str]]:
+    """The names of a pattern, split at each `**`."""
+    runs: list[list[str]] = [[]]
+    for name in pattern:
+        if name == "**":
+            runs.append([])
+        else:
+            runs[-1].append(name)
+    return runs
 
 
 def agent_for(document: AgentMap, workspace: str) -> tuple[Optional[str], str]:

@@ -20,7 +20,7 @@ _NOTES = {"$schema", "$id", "$comment", "$defs", "title", "description", "exampl
 
 
 def compile_schema(schema: dict[str, Any], root: dict[str, Any]) -> Check:
-    """Turn a schema into a function; ValueError on a keyword or a form of it that is not supported."""
+    """Turn a schema into a function; it raises on a keyword, or a form of one, that is not supported."""
     checks = [_KEYWORDS[word](schema, root) for word in schema if word in _KEYWORDS]
     unknown = schema.keys() - _KEYWORDS.keys() - _NOTES - {"properties", "additionalProperties"}
     if unknown:

@@ -144,6 +144,11 @@ def compact(document: Any) -> bytes:
     return _encoder.encode(document).encode("utf-8")
 
 
+def dump(document: Any) -> str:
+    """The document as one line of text; half a character pair, as in the path of a home, becomes an escape."""
+    return _encoder.encode(document).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def readable(document: dict[str, Any]) -> bytes:
     """The document with one top-level key a line: for files that people open, at the price of `compact`."""
     lines = [f"  {_encoder.encode(key)}: {_encoder.encode(value)}" for key, value in document.items()]

@@ -35,6 +35,12 @@ class Entry:
         os.fsync(self.fd)
         files.sync_folder(os.path.dirname(self.path))
 
+    def rewrite(self, data: bytes) -> None:
+        """Replace what a disk has damaged."""
+        os.ftruncate(self.fd, 0)
+        os.lseek(self.fd, 0, os.SEEK_SET)
+        self.write(data)
+
     def drop(self) -> None:
         """Take the send back or call it done. The blob goes first: one without its spool file is nobody's."""
         files.remove(self.blob)

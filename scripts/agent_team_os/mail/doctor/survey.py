@@ -92,7 +92,7 @@ def _open(
     except FileNotFoundError:  # moved on since it was listed
         pass
     except messages.NotAMessage as error:
-        if not (error.early and files.age(path) < inbox.YOUNG):
+        if not (error.early and abs(files.age(path)) < inbox.YOUNG):
             broken[path] = agent, str(error)
     except files.BadFile as error:
         broken[path] = agent, error.why
