@@ -254,7 +254,7 @@ run_tests() {
     step 'import-linter' "$python" -c 'from importlinter.cli import lint_imports_command as run; run()' \
         --no-logo --cache-dir .cache/import-linter
     # Last, and with nothing after it where all is well: its closing line is the one to read.
-    "$python" -m pytest -n 2 ${full:+-m ''} || failed="$failed, pytest"
+    "$python" -m pytest -n 3 ${full:+-m ''} || failed="$failed, pytest"
     [ -z "$failed" ] || die 1 "failed: ${failed#, }"
 }
 

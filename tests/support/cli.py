@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PROGRAM = [sys.executable, "-I", str(ROOT / "scripts/agent_team_os/__main__.py")]
+PROGRAM = [sys.executable, "-I", "-S", str(ROOT / "scripts/agent_team_os/__main__.py")]
 PATIENCE = 60  # seconds after which a process counts as hung; no test asserts any shorter time
 
 

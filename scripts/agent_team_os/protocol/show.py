@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
 # They count as printable and show nothing: joiners, Hangul fillers, the empty braille cell, vowel marks.
-_BLANK = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
-)
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2})(?::([0-9]{2})([.][0-9]{1,9})?)?"
     r"(?:Z|([+-])([0-9]{2}):?([0-9]{2}))"
