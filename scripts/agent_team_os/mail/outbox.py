@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 from ..protocol import home as layout
 from ..protocol import ids
@@ -17,13 +16,11 @@ if TYPE_CHECKING:
 
     from ..protocol.documents import Message
 
-_FILE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.jsonl")
-
 
 def days(home: str, since: str = "") -> list[str]:
     """The days that have a file, in order, from `since` on."""
-    found = (name[:10] for name in files.names(os.path.join(home, "outbox")) if _FILE.fullmatch(name))
-    return sorted(day for day in found if day >= since)
+    found = (name[:-6] for name in files.names(os.path.join(home, "outbox")) if name.endswith(".jsonl"))
+    return sorted(day for day in found if ids.DAY.fullmatch(day) and day >= since)
 
 
 def find(home: str, message_id: str) -> Optional[Message]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SPACE = " \t\n\r"
 # What can be left of a value that was cut off: nothing, a word, a number, or an escape at the end.
-_BEGUN = re.compile(r"|t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|(\.[0-9]+)?[eE][+-]?|\\(u[0-9a-fA-F]{0,3})?|u[0-9a-fA-F]{0,4}")
+_BEGUN = r"|t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|(\.[0-9]+)?[eE][+-]?|\\(u[0-9a-fA-F]{0,3})?|u[0-9a-fA-F]{0,4}"
 MAX_LEVELS = 32
 MAX_INTEGER = 2**53
 
@@ -119,7 +119,7 @@ def parse(data: bytes) -> Any:
             raise json.JSONDecodeError("more text after the document", text, end)
     except json.JSONDecodeError as error:
         rest = text[error.pos :].rstrip(_SPACE)
-        early = _BEGUN.fullmatch(rest) is not None or error.msg.startswith("Unterminated string")
+        early = re.fullmatch(_BEGUN, rest) is not None or error.msg.startswith("Unterminated string")
         raise BadJSON(error.msg[0].lower() + error.msg[1:], error.lineno, error.colno, early) from None
     except TooLarge as error:
         # At the very end it may be the beginning of a number with a fraction.
