@@ -13,7 +13,7 @@ import contextlib
 import os
 
 from .mail import attachments, check, delivery, identity, inbox, outbox, registry, threads, workspace
-from .protocol import agentmap, ids, show
+from .protocol import agentmap, ids
 from .protocol import home as layout
 from .protocol import message as messages
 from .protocol.errors import (
@@ -101,7 +101,7 @@ class Bus:
             return {**message, "dry_run": True}
         threads.check_room(self.home, message["thread_id"])
         self.make()
-        presence = self._presence_warnings(agent, slug)  # first: after the send nothing may fail any more
+        presence = registry.warnings(self.home, agent, slug)  # first: after the send nothing may fail any more
         thread, warnings = delivery.send(self.home, message, attach)
         return {
             "id": message["id"],
@@ -142,20 +142,6 @@ class Bus:
         recipient = agent, ids.check_agent(slug) if slash else None
         agentmap.check_routing(self.map, sender, agent)
         return recipient
-
-    def _presence_warnings(self, agent: str, slug: Optional[str]) -> list[str]:
-        state, last, live = registry.presence(self.home, agent)
-        names = sorted({session["slug"] for session in live})
-        if state == "offline":
-            seen = f"last seen {show.age(last)}" if last else "never seen"
-            return [f"{agent} has no live session ({seen}); it will see this when it opens."]
-        if slug and slug not in names:
-            others = ", ".join(f"{agent}/{name}" for name in names)
-            return [f"{agent}/{slug} has no live session (live: {others}); it will see this when it opens."]
-        if not slug and len(names) > 1:
-            one = f"{agent}/{names[0]}"
-            return [f"{agent} has {len(names)} live sessions ({', '.join(names)}), and all see this; for one: {one}"]
-        return []
 
     # Reading
 
@@ -225,9 +211,9 @@ class Bus:
                 f'"{given[:80]}" fits {len(found)} messages: {", ".join(found[:5])}', "Give more of it."
             )
         if not found:
-            raise UnknownMessage(
-                f'{self.agent} has no message "{given[:80]}"{self._near(given)}', "See: ato inbox --all"
-            )
+            near = inbox.near(self.home, self.agent, given)
+            hint = f". Did you mean {near}?" if near else ""
+            raise UnknownMessage(f'{self.agent} has no message "{given[:80]}"{hint}', "See: ato inbox --all")
         path = inbox.find(self.home, self.agent, found[0])
         message = inbox.load(self.home, self.agent, path) if path else None
         if path is None or message is None:
@@ -235,14 +221,6 @@ class Bus:
                 f"{found[0]} cannot be read; it was set aside or is gone", f"See: ato trace {found[0]}"
             )
         return message, path
-
-    def _near(self, given: str) -> str:
-        import difflib
-
-        known = {name[:-5] for box in inbox.boxes(self.home, self.agent) for name in inbox.names(box)}
-        ends = {message_id.rpartition("-")[2]: message_id for message_id in known}
-        near = difflib.get_close_matches(given[:80], [*known, *ends], 1, 0.7)
-        return f". Did you mean {ends.get(near[0], near[0])}?" if near else ""
 
     def save(self, message: Message, folder: str) -> list[str]:
         """Write the attachments of a message into a folder and return the paths; nothing is overwritten."""
@@ -270,16 +248,7 @@ class Bus:
 
     def recent_threads(self, status: Optional[str] = None, most: int = 20) -> list[Thread]:
         """The conversations changed last, the newest first; those that cannot be read are left out."""
-        paths = {name: layout.thread(self.home, name) for name in threads.names(self.home)}
-        found: list[Thread] = []
-        for name in sorted(paths, key=lambda name: files.age(paths[name])):
-            with contextlib.suppress(files.BadFile):
-                thread = threads.load(self.home, name)
-                if thread is not None and status in (None, thread["status"]):
-                    found.append(thread)
-            if len(found) == most:
-                break
-        return found
+        return threads.recent(self.home, status, most)
 
     def _thread_to_join(self, given: str) -> str:
         """The thread named on the command line: an existing one by prefix, or a whole new id."""
@@ -324,19 +293,7 @@ class Bus:
 
         def change(document: AgentMap) -> None:
             nonlocal number
-            document.setdefault("version", messages.VERSION)
-            rules = document.setdefault("rules", [])
-            document.setdefault("fallback", None)
-            same = [
-                rule for rule in rules if agentmap.resolve(rule["pattern"]) == place and rule.get("match") != "glob"
-            ]
-            rule = same[0] if same else {"pattern": agentmap.short(place), "match": "prefix", "agent": name}
-            if not same:
-                rules.append(rule)
-            rule["agent"] = name
-            number = rules.index(rule) + 1
-            agent = document.setdefault("agents", {}).setdefault(name, {})
-            agent.update({key: value for key, value in about.items() if value})
+            number = agentmap.settle(document, name, place, about)
 
         self.init()
         self.change_map(change)

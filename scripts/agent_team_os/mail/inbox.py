@@ -123,6 +123,16 @@ def candidates(home: str, agent: str, given: str, aside: bool = False) -> list[s
     return []
 
 
+def near(home: str, agent: str, given: str) -> Optional[str]:
+    """The pending id that looks most like what was given; None if none does."""
+    import difflib
+
+    known = {name[:-5] for box in boxes(home, agent) for name in names(box)}
+    ends = {message_id.rpartition("-")[2]: message_id for message_id in known}
+    found = difflib.get_close_matches(given[:80], [*known, *ends], 1, 0.7)
+    return ends.get(found[0], found[0]) if found else None
+
+
 @contextlib.contextmanager
 def claim(home: str, message_id: str, wait: float = lock.WAIT) -> Iterator[None]:
     """Hold the right to read one message: among our readers one shows and archives it, the others wait."""

@@ -143,3 +143,19 @@ def presence(home: str, agent: str) -> tuple[str, Optional[str], list[Session]]:
     if not live:
         return "offline", last, live
     return ("live" if any(session.get("state") != "idle" for session in live) else "idle"), last, live
+
+
+def warnings(home: str, agent: str, slug: Optional[str]) -> list[str]:
+    """What a sender should know of who is there to read: nobody, another session, or more than one."""
+    state, last, live = presence(home, agent)
+    names = sorted({session["slug"] for session in live})
+    if state == "offline":
+        seen = f"last seen {show.age(last)}" if last else "never seen"
+        return [f"{agent} has no live session ({seen}); it will see this when it opens."]
+    if slug and slug not in names:
+        others = ", ".join(f"{agent}/{name}" for name in names)
+        return [f"{agent}/{slug} has no live session (live: {others}); it will see this when it opens."]
+    if not slug and len(names) > 1:
+        one = f"{agent}/{names[0]}"
+        return [f"{agent} has {len(names)} live sessions ({', '.join(names)}), and all see this; for one: {one}"]
+    return []

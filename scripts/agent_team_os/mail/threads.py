@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ..protocol import home as layout
@@ -41,6 +42,20 @@ def names(home: str) -> list[str]:
     """The ids of all threads, unsorted."""
     found = (name[:-5] for name in files.names(os.path.join(home, "threads")) if name.endswith(".json"))
     return [name for name in found if ids.is_thread(name)]
+
+
+def recent(home: str, status: Optional[str], most: int) -> list[Thread]:
+    """The threads changed last, the newest first, of one status or all; those that cannot be read are left out."""
+    paths = {name: layout.thread(home, name) for name in names(home)}
+    found: list[Thread] = []
+    for name in sorted(paths, key=lambda name: files.age(paths[name])):
+        with contextlib.suppress(files.BadFile):
+            thread = load(home, name)
+            if thread is not None and status in (None, thread["status"]):
+                found.append(thread)
+        if len(found) == most:
+            break
+    return found
 
 
 def check_room(home: str, thread_id: str) -> None:

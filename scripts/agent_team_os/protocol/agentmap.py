@@ -123,6 +123,21 @@ def agent_for(document: AgentMap, workspace: str) -> tuple[Optional[str], str]:
     return agent, why
 
 
+def settle(document: AgentMap, name: str, place: str, about: dict[str, Any]) -> int:
+    """Give a resolved folder to an agent, in the map in place; returns the number of the rule. Says the same twice."""
+    document.setdefault("version", "2.0")
+    rules: list[dict[str, Any]] = document.setdefault("rules", [])
+    document.setdefault("fallback", None)
+    same = [rule for rule in rules if rule.get("match") != "glob" and resolve(rule["pattern"]) == place]
+    rule = same[0] if same else {"pattern": short(place), "match": "prefix", "agent": name}
+    if not same:
+        rules.append(rule)
+    rule["agent"] = name
+    agent = document.setdefault("agents", {}).setdefault(name, {})
+    agent.update({key: value for key, value in about.items() if value})
+    return rules.index(rule) + 1
+
+
 def check_routing(document: AgentMap, sender: str, to: str) -> None:
     """Raise RoutingDenied, with the reason and the hub to go through, if `sender` may not write to `to`."""
     rules = document.get("routing_rules", {})
