@@ -85,13 +85,13 @@ def bus(as_json: bool) -> None:
 
     Also how much mail waits, and who may not write to whom.
     """
-    seen = here.open_bus()
-    rows = seen.roster()
+    bus = here.open_bus()
+    rows = bus.roster()
     if as_json:
-        rules = {key: seen.map.get(key, {}) for key in ("routing", "routing_rules", "domains", "cc_awareness")}
-        output.emit({"home": seen.home, "agents": rows, "routing": rules})
+        rules = {key: bus.map.get(key, {}) for key in ("routing", "routing_rules", "domains", "cc_awareness")}
+        output.emit({"home": bus.home, "agents": rows, "routing": rules})
     else:
-        output.say(text.roster(seen, rows))
+        output.say(text.roster(bus, rows))
 
 
 @click.command()
@@ -103,8 +103,8 @@ def drain(switch: str, agent: str | None, as_json: bool) -> None:
 
     The switch is kept in the map, per agent.
     """
-    seen = here.open_bus()
-    settings = seen.drain(agent, {"on": True, "off": False, "status": None}[switch])
+    bus = here.open_bus()
+    settings = bus.drain(agent, {"on": True, "off": False, "status": None}[switch])
     if as_json:
         output.emit(settings)
         return

@@ -77,7 +77,9 @@ def lines(path: str, needle: bytes = b"") -> Iterator[tuple[int, bytes]]:
         return
     number, rest = 0, b""
     with os.fdopen(fd, "rb", buffering=0) as file:
-        while stat.S_ISREG(os.fstat(fd).st_mode):
+        if not stat.S_ISREG(os.fstat(fd).st_mode):  # a device could be read for ever
+            return
+        while True:
             data = file.read(_CHUNK)
             parts = data.split(b"\n")
             parts[0] = rest + parts[0] if len(rest) < _LONGEST else rest
