@@ -21,6 +21,7 @@ class Command:
     env: dict[str, str]
     cwd: str
     expect: bytes = b""
+    stdin: str = os.devnull
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
     memory: float = 0.0
@@ -37,7 +38,7 @@ class Command:
                 self.argv,
                 self.env,
                 file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 0, self.stdin, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_DUP2, out, 1),
                     (os.POSIX_SPAWN_DUP2, out, 2),
                 ],

@@ -7,10 +7,12 @@ import os
 
 import click
 
+from .. import text
+from ..mail import hook_log
 from ..protocol import agentmap, ids, show
 from ..protocol import home as layout
 from ..protocol.errors import CannotWrite
-from . import here, output, text
+from . import here, output
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -89,9 +91,10 @@ def bus(as_json: bool) -> None:
     rows = bus.roster()
     if as_json:
         rules = {key: bus.map.get(key, {}) for key in ("routing", "routing_rules", "domains", "cc_awareness")}
-        output.emit({"home": bus.home, "agents": rows, "routing": rules})
+        hooks = {"ran": hook_log.ran(bus.home), "error": hook_log.last_error(bus.home)}
+        output.emit({"home": bus.home, "agents": rows, "routing": rules, "hooks": hooks})
     else:
-        output.say(text.roster(bus, rows))
+        output.show_page(text.roster(bus, rows))
 
 
 @click.command()
@@ -108,11 +111,7 @@ def drain(switch: str, agent: str | None, as_json: bool) -> None:
     if as_json:
         output.emit(settings)
         return
-    state = "on" if settings["enabled"] else "off"
-    output.say(
-        f"drain is {state} for {settings['agent']} "
-        f"(scope {settings['scope']}, from {settings['min_priority']}, at most {settings['max_blocks']} blocks)"
-    )
+    output.say(text.drain(settings))
 
 
 @click.command()
@@ -133,7 +132,7 @@ def doctor(repair: bool, as_json: bool) -> int:
     if as_json:
         output.emit({"ok": ok, "findings": findings})
     else:
-        output.say(text.findings(findings))
+        output.show_page(text.findings(findings))
     return 0 if ok else 4
 
 
@@ -144,14 +143,15 @@ def hook(event: str) -> None:
 
     Its JSON is on stdin, ours goes to stdout. Never fails.
     """
+    import sys
+
     from ..hooks import dispatch
 
     try:
         folder = os.getcwd()
     except OSError:  # it has been removed under us
         folder = "/"
-    printed = dispatch.run(event, os.environ, folder)
+    stdin, stdout = getattr(sys.stdin, "buffer", None), getattr(sys.stdout, "buffer", None)
+    dispatch.run(event, os.environ, folder, stdin, stdout)
     with contextlib.suppress(CannotWrite):
-        if printed:
-            output.say(printed)
         output.flush()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..protocol import show, strictjson
 from ..protocol.errors import CannotWrite
+
+if TYPE_CHECKING:
+    from .. import text
 
 _LONGEST = 800  # characters of an error's sentence
 _broken: list[Any] = []
@@ -35,6 +38,14 @@ def emit(document: Any) -> None:
         import json
 
         _write(json.dumps(document, separators=(",", ":")) + "\n")
+
+
+def show_page(page: text.Page) -> None:
+    """A page on stdout: in a frame where a session's shell passes it on to a model, plain for a person."""
+    from .. import text
+
+    for_model = os.environ.get("CLAUDECODE") or os.environ.get("AGENT_TEAM_OS_SESSION")
+    say(text.framed(page) if for_model else text.plain(page))
 
 
 def bold(text: str) -> str:

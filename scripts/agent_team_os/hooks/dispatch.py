@@ -3,79 +3,159 @@
 from __future__ import annotations
 
 import os
-import sys
 
+from ..mail import identity
 from ..protocol import home as layout
 from ..protocol import show, strictjson
+from ..protocol.errors import InvalidMap
 from ..storage import files
 from ..storage import home as homes
+from .call import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Optional
+    from typing import Any, BinaryIO, Optional
 
+EVENTS = ("SessionStart", "UserPromptSubmit", "UserPromptExpansion", "PreToolUse", "Stop", "SessionEnd")
 _MOST_INPUT = 16 * 1_048_576
 _MOST_LOG = 262_144
 
 
-def run(event: str, environ: Mapping[str, str], cwd: str) -> Optional[str]:
-    """The JSON to print for an event, or None. Never raises: an error becomes a line in `state/hook-errors.log`."""
-    home = None
+def run(
+    event: str, environ: Mapping[str, str], cwd: str, stdin: Optional[BinaryIO], stdout: Optional[BinaryIO]
+) -> None:
+    """Handle an event: read its JSON, print one JSON object or nothing, then do what waits for that.
+
+    Never raises: an error becomes a line in `state/hook-errors.log`. Other events than EVENTS are nothing to us.
+    """
+    home = ""
     try:
-        home = _home(environ, environ.get("CLAUDE_PROJECT_DIR") or cwd)
-        given = _input()
-        workspace = environ.get("CLAUDE_PROJECT_DIR") or given.get("cwd") or cwd
-        home = _home(environ, workspace)
-        if home is None or given.get("agent_id"):  # no bus; or a subagent, whose session has been told
-            return None
-        context = _handle(event, home, given, environ, workspace)
-        if not context:
-            return None
-        answer = {"hookSpecificOutput": {"hookEventName": event, "additionalContext": context}}
-        return strictjson.compact(answer).decode("utf-8")
+        try:
+            given = _input(stdin)
+        except strictjson.BadJSON:
+            home = _home(environ, _workspace({}, environ, cwd), False)  # where the error is to be said
+            raise
+        if event not in EVENTS or given.get("agent_id"):  # in a subagent, whose session has been told
+            return
+        workspace = _workspace(given, environ, cwd)
+        if event == "UserPromptExpansion":
+            from . import user_prompt_expansion
+
+            if not user_prompt_expansion.command_of(given):
+                return
+        home = _home(environ, workspace, event == "UserPromptExpansion")
+        if home:
+            _handle(event, home, given, environ, workspace, stdout)
+    except InvalidMap as error:
+        _log(home, event, error)
+        if event == "SessionStart":  # once, and for the person: nothing works until it is mended
+            _print(stdout, {"systemMessage": show.one_line(f"agent-team-os: {error.message}. {error.hint}", 500)})
     except Exception as error:  # the worst bug we could ship is a hook that breaks a session
         _log(home, event, error)
-        return None
 
 
-def _handle(event: str, home: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> Optional[str]:
-    """What the model is to be told; None for nothing, or an event that is not ours."""
-    if event == "SessionStart":
-        from . import session_start
+def _handle(
+    event: str,
+    home: str,
+    given: dict[str, Any],
+    environ: Mapping[str, str],
+    workspace: str,
+    stdout: Optional[BinaryIO],
+) -> None:
+    if event == "UserPromptExpansion":
+        from . import user_prompt_expansion
 
-        return session_start.run(home, given, environ, workspace)
-    if event == "SessionEnd":
+        user_prompt_expansion.run(home, given, environ, workspace, lambda text: _print(stdout, _tell(event, text)))
+        if os.path.isdir(home):
+            files.touch(layout.hook_ran(home, event))
+        return
+    document, news = homes.known_map(home)
+    who = identity.of_workspace(document, environ, workspace)
+    if who.agent is None or who.slug is None:
+        return
+    if news:
+        homes.keep_map(home, news)
+    if files.names(layout.spool(home)):
+        from ..mail import delivery
+
+        delivery.recover(home)
+    call = Call(event, given, environ, home, document, who)
+    answer = _answer(call)
+    if answer:
+        _print(stdout, answer)
+    for step in call.after:
+        step()
+    files.touch(layout.hook_ran(home, event))
+
+
+def _answer(call: Call) -> Optional[dict[str, Any]]:
+    """What an event says; nothing, or a document for Claude Code."""
+    if call.event == "SessionEnd":
         from . import session_end
 
-        session_end.run(home, given, environ, workspace)
-    return None
+        session_end.run(call)
+        return None
+    if call.event == "Stop":
+        from . import stop
+
+        return stop.run(call)
+    specific: Optional[dict[str, Any]]
+    if call.event == "SessionStart":
+        from . import session_start
+
+        specific = session_start.run(call)
+    elif call.event == "UserPromptSubmit":
+        from . import user_prompt_submit
+
+        specific = user_prompt_submit.run(call)
+    else:
+        from . import pre_tool_use
+
+        allowed = pre_tool_use.run(call.given, call.workspace, call.helper)
+        specific = {"permissionDecision": "allow"} if allowed else None
+    return {"hookSpecificOutput": {"hookEventName": call.event, **specific}} if specific else None
 
 
-def _input() -> dict[str, Any]:
+def _tell(event: str, text: str) -> dict[str, Any]:
+    return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
+
+
+def _input(stdin: Optional[BinaryIO]) -> dict[str, Any]:
     """The hook's input; empty where there is none or it is no object."""
-    if sys.stdin is None:
-        return {}
-    document = strictjson.parse(sys.stdin.buffer.read(_MOST_INPUT) or b"{}")
+    document = strictjson.parse((stdin.read(_MOST_INPUT) if stdin else b"") or b"{}")
     return document if isinstance(document, dict) else {}
 
 
-def _home(environ: Mapping[str, str], workspace: str) -> Optional[str]:
-    """The bus home, if there is one that may be trusted.
+def _workspace(given: dict[str, Any], environ: Mapping[str, str], cwd: str) -> str:
+    named = environ.get("CLAUDE_PROJECT_DIR") or given.get("cwd")
+    return named if isinstance(named, str) and os.path.isabs(named) else cwd
 
-    One that lies inside the project was brought by whoever wrote the project; it is not even looked at.
+
+def _home(environ: Mapping[str, str], workspace: str, may_miss: bool) -> str:
+    """The bus home, if it may be trusted; empty if it is not there (unless it `may_miss`) or lies inside the project.
+
+    One in the project was brought by whoever wrote the project; it is not even looked at.
     """
     home = layout.find(environ)
     inside = (os.path.realpath(home) + "/").startswith(os.path.realpath(workspace).rstrip("/") + "/")
-    return home if not inside and homes.check(home) else None
+    return home if not inside and (homes.check(home) or may_miss) else ""
 
 
-def _log(home: Optional[str], event: str, error: Exception) -> None:
+def _print(stdout: Optional[BinaryIO], answer: dict[str, Any]) -> None:
+    """One JSON object, handed to the system when this returns; OSError if it does not take it."""
+    if stdout is None:
+        raise OSError("there is no standard output")
+    stdout.write(strictjson.dump(answer).encode("utf-8") + b"\n")
+    stdout.flush()
+
+
+def _log(home: str, event: str, error: Exception) -> None:
     """One line on what went wrong, in a home that was found good; elsewhere there is nowhere to say it."""
-    if home is None:
+    if not home:
         return
     words = show.one_line(f"{show.timestamp()} {event} {type(error).__name__}: {error}", 1000)
     try:
-        files.log(os.path.join(home, "state", "hook-errors.log"), words.encode("utf-8", "replace"), _MOST_LOG)
+        files.log(layout.hook_errors(home), words.encode("utf-8", "replace"), _MOST_LOG)
     except OSError:
         pass

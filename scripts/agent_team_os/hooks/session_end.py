@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from ..mail import identity, registry
-from ..protocol import ids
-from ..storage import home as homes
+from ..mail import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from .call import Call
 
 
-def run(home: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> None:
-    """Mark the session gone, if this workspace has an agent and the session was entered."""
-    session_id = given.get("session_id")
-    if not ids.is_session_id(session_id):
-        return
-    who = identity.of_workspace(homes.read_map(home), environ, workspace)
-    if who.agent is not None:
-        registry.leave(home, who.agent, str(session_id))
+def run(call: Call) -> None:
+    """Mark the session gone, if it was entered."""
+    if call.session_id:
+        registry.leave(call.home, call.agent, call.session_id)

@@ -2,98 +2,83 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import time
 
-from ..mail import delivery, identity, inbox, registry
-from ..protocol import agentmap, frame, ids, show
-from ..protocol import message as messages
-from ..protocol.errors import LockBusy
+from ..mail import registry
+from ..protocol import home as layout
+from ..protocol import show
 from ..storage import files
-from ..storage import home as homes
+from . import announce
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, Optional
+    from typing import Any
 
-    from ..protocol.documents import AgentMap
+    from .call import Call
 
-SHOWN = 5
-MOST_PERSONA = 4096
-
-
-def run(home: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> Optional[str]:
-    """The announcement for a session of this workspace; None where nobody lives."""
-    document = homes.read_map(home)
-    who = identity.of_workspace(document, environ, workspace)
-    if who.agent is None or who.slug is None:
-        return None
-    delivery.recover(home)
-    session_id = given.get("session_id")
-    if ids.is_session_id(session_id):
-        export(environ, f"{who.agent}/{who.slug}")
-        # A registry that cannot be written, on a full disk say, must not hide the mail.
-        with contextlib.suppress(OSError, LockBusy):
-            registry.register(home, who.agent, who.slug, str(session_id), workspace, os.getppid())
-    return announcement(home, document, who)
+_REPEATED = ("clear", "compact")  # what the session was told before is out of its context
+_SWEEP = 3600  # seconds between two looks for what is left over
 
 
-def export(environ: Mapping[str, str], session: str) -> None:
-    """Tell the shells of this session which one they belong to, through the file Claude Code reads."""
-    path = environ.get("CLAUDE_ENV_FILE")
-    if path:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(f"export AGENT_TEAM_OS_SESSION={session}\n")
+def run(call: Call) -> dict[str, Any]:
+    """The announcement; the title of the session too, unless a person has given it one."""
+    _tidy(call)
+    source = call.given.get("source")
+    answer = {"additionalContext": enter(call, repeated=source in _REPEATED)}
+    if source not in _REPEATED and call.given.get("session_title") in (None, "", call.agent):
+        answer["sessionTitle"] = call.agent
+    return answer
 
 
-def announcement(home: str, document: AgentMap, who: identity.Identity) -> str:
-    """Who the session is and why, what waits for it, and what to do with it."""
-    agent = who.agent or ""
-    about = agentmap.agents(document).get(agent, {})
-    letters = [message for message, _ in inbox.listing(home, agent, inbox.seen_by(home, agent, who.slug))]
-    copies = [message for message in letters if message["type"] == "cc-notify"]
-    mail = [message for message in letters if message["type"] != "cc-notify"]
-    mail.sort(key=lambda message: message["id"], reverse=True)
-    mail.sort(key=messages.rank)
-    role = f" ({show.one_line(about['role'], 80)})" if about.get("role") else ""
-    place = show.one_line(agentmap.short(who.workspace))
-    lines = [
-        f"You are {agent}{role} on the agent-team-os bus, session {agent}/{who.slug}; "
-        f"the folder {place} is mapped to you by {show.one_line(who.why)}.",
-        f"Inbox: {counts(mail)}." + (f" {len(copies)} for your information." if copies else ""),
-    ]
-    if mail:
-        lines.append(frame.frame(frame.line(message) for message in mail[:SHOWN]))
-        if len(mail) > SHOWN:
-            lines.append(f"{len(mail) - SHOWN} more: /inbox")
-    lines.append("Commands: /inbox /read /reply /send /handoff /thread /bus")
-    text = persona(home, about.get("persona_file"))
-    if text:
-        lines += ["How your user wants you to work as this agent:", text]
-    return "\n".join(lines)
+def enter(call: Call, repeated: bool = False) -> str:
+    """Let the session be one of this agent's, and return the announcement for it.
 
-
-def counts(mail: list[Any]) -> str:
-    """`2 pending, 1 high`."""
-    if not mail:
-        return "nothing pending"
-    parts = [f"{len(mail)} pending"]
-    for priority in ("urgent", "high"):
-        number = sum(message.get("priority") == priority for message in mail)
-        if number:
-            parts.append(f"{number} {priority}")
-    return ", ".join(parts)
-
-
-def persona(home: str, name: Optional[str]) -> str:
-    """The agent's persona; empty for a file that is missing, too large or outside the home."""
-    if not name:
-        return ""
-    path = os.path.realpath(os.path.join(home, name))
-    if not path.startswith(os.path.realpath(home) + "/"):
-        return ""
+    What it was told of before is only counted, unless the announcement is to be `repeated`.
+    """
+    _export(call)
+    call.beat("active")
     try:
-        return show.visible(files.read(path, MOST_PERSONA).decode("utf-8"), lines=True).strip()
-    except (FileNotFoundError, files.BadFile, UnicodeDecodeError):
-        return ""
+        registry.write_card(call.home, call.agent, True, call.workspace, call.memory["started"])
+    except OSError:
+        pass  # a full disk must not hide the mail
+    mail = announce.pending(call)
+    told = set() if repeated else call.announced()
+    every = {item.id for item in mail}
+    call.announce(every, every)
+    return show.cut(announce.start(call, mail, told), announce.MOST_CHARACTERS, "There is more: /inbox")
+
+
+def _export(call: Call) -> None:
+    """Tell the shells of this session which one they belong to, through the file Claude Code reads.
+
+    The file keeps its content when a session goes on, so nothing is written that is the last word already.
+    """
+    path = call.environ.get("CLAUDE_ENV_FILE")
+    if not path:
+        return
+    line = f"export AGENT_TEAM_OS_SESSION={call.session}\n"
+    try:
+        before = files.read(path, 1_048_576).decode("utf-8", "replace")
+    except (FileNotFoundError, files.BadFile):
+        before = ""
+    ours = [old for old in before.splitlines(keepends=True) if old.startswith("export AGENT_TEAM_OS_SESSION=")]
+    if ours[-1:] == [line]:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("\n" * bool(before and not before.endswith("\n")) + line)
+    except OSError:
+        pass  # the commands then go by the folder they are called from
+
+
+def _tidy(call: Call) -> None:
+    """Once an hour, take away what sessions left that have been gone for a week."""
+    try:
+        if time.time() - os.stat(layout.hook_ran(call.home, "SessionStart")).st_mtime < _SWEEP:
+            return
+    except OSError:
+        pass  # it never ran here
+    state = os.path.join(call.home, "state")
+    files.sweep(state, registry.FORGOTTEN, lambda name: name.endswith((".log", ".checked", ".ran")))
+    registry.forget(call.home)

@@ -7,7 +7,6 @@ import os
 from ..protocol import agentmap, ids
 from ..protocol.errors import UnknownAgent
 from ..storage import files
-from . import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ def of_command(home: str, document: AgentMap, environ: Mapping[str, str], cwd: s
 
 def _nearest(home: str, document: AgentMap, cwd: str) -> Optional[Session]:
     """The live session with the longest workspace path that contains the working directory."""
+    from . import registry
+
     place = os.path.realpath(cwd) + "/"
     best: Optional[Session] = None
     for name in files.names(os.path.join(home, "registry")):

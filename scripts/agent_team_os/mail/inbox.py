@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from ..protocol import home as layout
 from ..protocol import ids
 from ..protocol import message as messages
-from ..storage import files, lock, quarantine
+from ..storage import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from typing import Optional
 
     from ..protocol.documents import Message
@@ -72,8 +71,10 @@ def load(home: str, agent: str, path: str) -> Optional[Message]:
         why = error.why
     if is_pending(path):
         # Where the disk cannot be written the file stays, and the mail beside it is shown all the same.
-        with contextlib.suppress(OSError):
-            quarantine.set_aside(home, path, why)
+        try:
+            _set_aside(home, path, why)
+        except OSError:
+            pass
     return None
 
 
@@ -133,11 +134,20 @@ def near(home: str, agent: str, given: str) -> Optional[str]:
     return ends.get(found[0], found[0]) if found else None
 
 
-@contextlib.contextmanager
-def claim(home: str, message_id: str, wait: float = lock.WAIT) -> Iterator[None]:
-    """Hold the right to read one message: among our readers one shows and archives it, the others wait."""
-    with lock.guard(home, "@read-" + lock.bucket(message_id), wait):
-        yield
+def _set_aside(home: str, path: str, why: str) -> None:
+    from ..storage import quarantine  # with the locks it is the larger half of what listing an inbox would load
+
+    quarantine.set_aside(home, path, why)
+
+
+def claim(home: str, message_id: str, wait: Optional[float] = None) -> AbstractContextManager[None]:
+    """Hold the right to read one message: among our readers one shows and archives it, the others wait.
+
+    LockBusy after `wait` seconds, or after those of every lock.
+    """
+    from ..storage import lock
+
+    return lock.guard(home, "@read-" + lock.bucket(message_id), lock.WAIT if wait is None else wait)
 
 
 def archive(home: str, path: str) -> bool:
@@ -157,7 +167,7 @@ def archive(home: str, path: str) -> bool:
         if files.same_bytes(path, target, messages.MAX_MESSAGE):
             files.remove(path)
         else:
-            quarantine.set_aside(home, path, "another message with this id was read before")
+            _set_aside(home, path, "another message with this id was read before")
     return True
 
 

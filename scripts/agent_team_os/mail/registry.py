@@ -7,7 +7,7 @@ import time
 
 from ..protocol import home as layout
 from ..protocol import ids, schemas, show, strictjson
-from ..storage import files, lock, quarantine
+from ..storage import files, process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,68 +20,74 @@ FORGOTTEN = 7 * 86_400  # seconds after which a session that is gone is taken ou
 _MAX = 65_536
 
 
-def register(home: str, agent: str, slug: str, session_id: str, workspace: str, pid: int) -> Session:
-    """Enter a session, or renew its entry, and the agent's card. The caller has checked all ids."""
-    folder = layout.sessions(home, agent)
-    path = os.path.join(folder, session_id + ".json")
-    workspace = workspace.encode("utf-8", "backslashreplace").decode("utf-8")  # a name may be no text
-    now = show.timestamp()
-    with lock.guard(home, "@registry"):
-        before = _load(path, "session") or {}
-        session: Session = {
-            "agent": agent,
-            "session": f"{agent}/{slug}",
-            "slug": slug,
-            "session_id": session_id,
-            "pid": pid,
-            "host": lock.host(),
-            "workspace_path": workspace,
-            "session_started": before.get("session_started") or now,
-            "last_seen": now,
-            "state": "active",
-        }
-        files.make_folder(folder)
-        _put(home, path, session)
-        _write_card(home, agent, True, workspace, session["session_started"])
-        _forget(home, agent)
+def beat(
+    home: str, agent: str, slug: str, session_id: str, workspace: str, pid: int, started: str, state: str
+) -> Session:
+    """Enter a session, or renew its entry. The caller has checked all ids; OSError where the disk says no."""
+    session: Session = {
+        "agent": agent,
+        "session": f"{agent}/{slug}",
+        "slug": slug,
+        "session_id": session_id,
+        "pid": pid,
+        "host": process.host(),
+        "workspace_path": _text(workspace),
+        "session_started": started,
+        "last_seen": show.timestamp(),
+        "state": state,
+    }
+    _put(home, os.path.join(layout.sessions(home, agent), session_id + ".json"), session)
     return session
 
 
-def _forget(home: str, agent: str) -> None:
-    """Remove the entries of sessions that have been gone for a week. The registry's guard is held."""
-    for session in sessions(home, agent):
-        if time.time() - (show.seconds_of(session["last_seen"]) or 0.0) > FORGOTTEN and not is_live(session):
-            files.remove(os.path.join(layout.sessions(home, agent), session["session_id"] + ".json"))
+def forget(home: str) -> None:
+    """Remove the entries of sessions that have been gone for a week, and what killed writers left."""
+    folder = os.path.join(home, "registry")
+    for name in files.names(folder):
+        if name.endswith(".d") and ids.is_agent(name[:-2]):
+            live = {session["session_id"] + ".json" for session in sessions(home, name[:-2]) if is_live(session)}
+            files.sweep(os.path.join(folder, name), FORGOTTEN, live.__contains__)
 
 
 def leave(home: str, agent: str, session_id: str) -> None:
     """Take a session out; the card says when the agent was last seen."""
-    with lock.guard(home, "@registry"):
-        path = os.path.join(layout.sessions(home, agent), session_id + ".json")
-        gone = _load(path, "session")
-        files.remove(path)
-        if gone is not None:
-            others = [session for session in sessions(home, agent) if is_live(session)]
-            _write_card(home, agent, bool(others), gone["workspace_path"], gone.get("session_started"))
+    path = os.path.join(layout.sessions(home, agent), session_id + ".json")
+    gone = _load(path, "session")
+    files.remove(path)
+    if gone is None:
+        return
+    for _ in range(2):  # again: a session that began meanwhile has called the agent active before our word
+        there = any(is_live(session) for session in sessions(home, agent))
+        write_card(home, agent, there, gone["workspace_path"], gone.get("session_started") or gone["last_seen"])
 
 
-def _write_card(home: str, agent: str, active: bool, workspace: str, started: Optional[str]) -> None:
+def write_card(home: str, agent: str, active: bool, workspace: str, started: str) -> None:
+    """Say on the agent's card, as version 1 reads it, whether it is there and where."""
     card: Card = {
         "name": agent,
         "active": active,
         "last_seen": show.timestamp(),
-        "workspace_path": workspace,
+        "workspace_path": _text(workspace),
         "session_started": started if active else None,
     }
-    files.make_folder(os.path.join(home, "registry"))
     _put(home, layout.card(home, agent), card)
+
+
+def _text(path: str) -> str:
+    """A path for a document: its name may be no text."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _put(home: str, path: str, document: Any) -> None:
     """Write an entry; a folder that has its name is no entry of ours and is set aside."""
-    if os.path.isdir(path):
+    data = strictjson.readable(document)
+    try:
+        files.note(path, data)
+    except IsADirectoryError:
+        from ..storage import quarantine
+
         quarantine.set_aside(home, path, "a folder where a file of the registry belongs")
-    files.replace(path, strictjson.readable(document))
+        files.note(path, data)
 
 
 def card(home: str, agent: str) -> Optional[Card]:
@@ -114,7 +120,7 @@ def _load(path: str, kind: str) -> Any:
 def is_live(session: Session) -> bool:
     """Whether a session is there: on this machine while its process is, elsewhere while its sign is fresh."""
     pid, seen = session.get("pid"), show.seconds_of(session["last_seen"]) or 0.0
-    if pid and session.get("host") == lock.host():
+    if pid and session.get("host") == process.host():
         return _runs(pid, seen)
     return time.time() - seen < HEARTBEAT
 
@@ -127,7 +133,7 @@ def _runs(pid: int, seen: float) -> bool:
         pass
     except (ProcessLookupError, OverflowError):
         return False
-    began = lock.start_time(pid)
+    began = process.start_time(pid)
     return began is None or began <= seen + 60  # both clocks count whole seconds, and one may be set
 
 

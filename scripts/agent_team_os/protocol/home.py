@@ -80,3 +80,35 @@ def lock(home: str, name: str) -> str:
     if not ids.is_agent(name.removeprefix("@")):
         raise ValueError("no lock name")
     return os.path.join(home, "locks", name)
+
+
+def memory(home: str, session_id: str) -> str:
+    """What the hooks remember of one session."""
+    if not ids.is_session_id(session_id):
+        raise ValueError("no session id")
+    return os.path.join(home, "state", session_id + ".json")
+
+
+def known(home: str, agent: str) -> str:
+    """What the hooks have learned of an agent's pending mail."""
+    return os.path.join(home, "state", "@" + ids.check_agent(agent) + ".json")
+
+
+def owed(home: str, agent: str) -> str:
+    """What the hooks have seen of an agent's archives."""
+    return os.path.join(home, "state", "@" + ids.check_agent(agent) + ".owed.json")
+
+
+def checked_map(home: str) -> str:
+    """A copy of the agent map that was last found valid."""
+    return os.path.join(home, "state", "map.checked")
+
+
+def hook_ran(home: str, event: str) -> str:
+    """An empty file: its time says when the hook of an event last ran."""
+    return os.path.join(home, "state", event + ".ran")
+
+
+def hook_errors(home: str) -> str:
+    """What went wrong in a hook, a line each."""
+    return os.path.join(home, "state", "hook-errors.log")

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 # They count as printable and show nothing: joiners, Hangul fillers, the empty braille cell, vowel marks.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
-_TIME = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2})(?::([0-9]{2})([.][0-9]{1,9})?)?"
-    r"(?:Z|([+-])([0-9]{2}):?([0-9]{2}))"
+_TIME = (
+    r"(?P<Y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})T(?P<H>[0-9]{2}):(?P<M>[0-9]{2})"
+    r"(?::(?P<S>[0-9]{2})(?P<part>[.][0-9]{1,9})?)?(?:Z|(?P<sign>[+-])(?P<zh>[0-9]{2}):?(?P<zm>[0-9]{2}))"
 )
 _SIZES = ("B", "KB", "MB", "GB")
 
@@ -81,22 +81,35 @@ def timestamp(seconds: Optional[float] = None) -> str:
 
 def seconds_of(stamp: object) -> Optional[float]:
     """Seconds since 1970 of an ISO-8601 time with a zone, as the schemas allow it; None if it is none."""
-    found = _TIME.fullmatch(stamp) if isinstance(stamp, str) else None
+    found = re.fullmatch(_TIME, stamp) if isinstance(stamp, str) else None
     if found is None:
         return None
-    import datetime  # not time.strptime: its first call costs 12 ms of imports
+    sign, part = found["sign"], float(found["part"] or 0)
+    year, month, day, hour, minute, second, zone_hours, zone_minutes = (
+        int(found[name] or 0) for name in ("Y", "m", "d", "H", "M", "S", "zh", "zm")
+    )
+    if not (year > 0 and 0 < month < 13 and 0 < day <= _length(year, month)):
+        return None
+    if not (hour < 24 and minute < 60 and second < 60 and zone_hours < 24 and zone_minutes < 60):
+        return None
+    zone = (zone_hours * 60 + zone_minutes) * (-60 if sign == "-" else 60)
+    return float(((_days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) + part - zone
 
-    year, month, day, hour, minute, second, part, sign, zone_hours, zone_minutes = found.groups()
-    offset = int(zone_hours or 0) * 60 + int(zone_minutes or 0)
-    if offset >= 24 * 60 or int(zone_minutes or 0) > 59:
-        return None
-    try:
-        moment = datetime.datetime(
-            int(year), int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=datetime.timezone.utc
-        )
-    except ValueError:
-        return None
-    return moment.timestamp() + float(part or 0) - (-offset if sign == "-" else offset) * 60
+
+def _days(year: int, month: int, day: int) -> int:
+    """Days from 1970-01-01; not asked of `datetime` or `time.strptime`, whose import takes longer than all the rest."""
+    before = year - 1
+    return (
+        before * 365 + before // 4 - before // 100 + before // 400 - 719_163
+        + sum(_length(year, earlier) for earlier in range(1, month)) + day
+    )  # fmt: skip
+
+
+def _length(year: int, month: int) -> int:
+    """Days of a month."""
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month in (4, 6, 9, 11) else 31
 
 
 def age(stamp: object, now: Optional[float] = None) -> str:
@@ -134,3 +147,23 @@ def day_time(stamp: object) -> str:
         + year
         + time.strftime(" %H:%M", local)
     )
+
+
+def units(text: str) -> int:
+    """How long Claude Code finds a text: in UTF-16 units, of which a rare character has two."""
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
+def cut(text: str, most: int, rest: str) -> str:
+    """`text` if it has at most `most` units, else its first lines and the line `rest`, together at most that.
+
+    A single line that is too long is cut itself.
+    """
+    if units(text) <= most:
+        return text
+    room = most - units(rest) - 2
+    kept = text[:room]
+    while units(kept) > room:
+        kept = kept[: len(kept) - (units(kept) - room + 1) // 2]
+    lines = kept.rpartition("\n")[0]
+    return f"{lines or kept + '…'}\n{rest}"

@@ -13,8 +13,13 @@ import os
 import stat
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -145,6 +150,45 @@ def replace(path: str, data: bytes) -> None:
         create(temporary, data)
     os.rename(temporary, path)
     sync_folder(folder)
+
+
+def note(path: str, data: bytes) -> None:
+    """Put derived data under a name, whole or not at all, and without any fsync: a power cut may lose it.
+
+    The folder above it is made where it is missing. Of two writers at once the later wins.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    try:
+        fd = os.open(temporary, _NEW, 0o600)
+    except FileNotFoundError:
+        make_folder(folder)
+        fd = os.open(temporary, _NEW, 0o600)
+    try:
+        os.fchmod(fd, 0o600)
+        write_all(fd, data)
+    finally:
+        os.close(fd)
+    os.rename(temporary, path)
+
+
+def touch(path: str) -> None:
+    """Let the time of a file of ours be now; an empty one is made where there is none."""
+    try:
+        os.utime(path, follow_symlinks=False)
+    except FileNotFoundError:
+        note(path, b"")
+
+
+def sweep(folder: str, seconds: float, kept: Callable[[str], bool]) -> None:
+    """Remove the files of a folder that nothing has changed for so long, but for those whose names are `kept`."""
+    for name in names(folder):
+        path = os.path.join(folder, name)
+        if not kept(name) and age(path) > seconds:
+            try:
+                remove(path)
+            except OSError:
+                pass  # a folder, or nothing we may remove: doctor names it
 
 
 def publish(source: str, path: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 
-from ..protocol import agentmap, schemas
+from .. import __version__
+from ..protocol import agentmap, schemas, strictjson
 from ..protocol import home as layout
 from ..protocol.errors import CannotWrite, InvalidMap
-from . import files, lock
+from . import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def make(home: str) -> None:
 
 def make_map(home: str) -> bool:
     """Write a starter map with its schema beside it, for editors; False if a map is there, which stays as it is."""
+    from . import lock
+
     path = layout.agent_map(home)
     with lock.guard(home, "@agent-map"):
         if os.path.lexists(path):
@@ -72,12 +75,45 @@ def read_map(home: str) -> AgentMap:
         raise InvalidMap(f"{path} cannot be read: {error.why}", agentmap.FIX) from None
 
 
+def known_map(home: str) -> tuple[AgentMap, bytes]:
+    """The agent map as `read_map` gives it, checked again only when it has changed since it was last found valid.
+
+    The second is for `keep_map` when this is news, else empty: a look alone leaves nothing behind.
+    """
+    path = layout.agent_map(home)
+    try:
+        data = files.read(path, agentmap.MAX_MAP)
+    except (FileNotFoundError, files.BadFile):
+        return read_map(home), b""
+    checked = _checked(data)
+    try:
+        if files.read(layout.checked_map(home), 2 * agentmap.MAX_MAP) == checked:
+            return strictjson.parse(data), b""
+    except (FileNotFoundError, files.BadFile):
+        pass
+    return agentmap.parse(data, path), checked
+
+
+def keep_map(home: str, checked: bytes) -> None:
+    """Remember that this map is valid."""
+    try:
+        files.note(layout.checked_map(home), checked)
+    except OSError:
+        pass  # a full disk: it is checked again next time
+
+
+def _checked(data: bytes) -> bytes:
+    return __version__.encode() + b"\n" + data  # a map is valid by the schema of one version
+
+
 def change_map(home: str, change: Callable[[AgentMap], None]) -> AgentMap:
     """Let `change` edit the map in place and write it back, keeping order and unknown keys.
 
     Holds the map's lock from reading to writing and leaves the version before as AGENT_MAP.json.bak.
     InvalidMap, with nothing written, if the map is wrong before or after.
     """
+    from . import lock
+
     path = layout.agent_map(home)
     with lock.guard(home, "@agent-map"):
         document = read_map(home)
@@ -90,4 +126,5 @@ def change_map(home: str, change: Callable[[AgentMap], None]) -> AgentMap:
         if os.path.exists(path):
             files.replace(path + ".bak", files.read(path, agentmap.MAX_MAP))
         files.replace(path, data)
+        keep_map(home, _checked(data))
         return document

@@ -1,24 +1,49 @@
-"""The bus as a person reads it: plain aligned text, the most useful fact first, what to do next at the end.
+"""The bus as a person or a model reads it: plain aligned text, the useful fact first, what to do next at the end.
 
-All text from messages passes `protocol.show`, and nothing from a sender ever begins a line.
+Every text is a Page, whose middle holds what other agents wrote: for a model it is put into a frame. All of it has
+passed `protocol.show`, and nothing from a sender ever begins a line.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
-from ..bus import Bus
-from ..mail import attachments
-from ..protocol import agentmap, frame, show
-from ..protocol import message as messages
-from . import output
+from .mail import attachments, hook_log
+from .protocol import agentmap, frame, show
+from .protocol import message as messages
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol.documents import Finding, Message, Thread
+    from typing import Any, Callable, NamedTuple, Optional
+
+    from .bus import Bus
+    from .mail.inbox import Letter
+    from .protocol.documents import Finding, Message, Thread
+
+    class Page(NamedTuple):
+        """Lines of our own, lines from other agents, and again lines of our own."""
+
+        head: list[str]
+        mail: list[str]
+        foot: list[str]
+
+else:
+    from collections import namedtuple
+
+    Page = namedtuple("Page", "head mail foot")
 
 _WIDTH = 80
+
+
+def plain(page: Page) -> str:
+    """A page for a person's terminal."""
+    return "\n".join([*page.head, *page.mail, *page.foot])
+
+
+def framed(page: Page) -> str:
+    """A page for a model: what other agents wrote stands in a frame."""
+    return "\n".join([*page.head, *([frame.frame(page.mail)] if page.mail else []), *page.foot])
 
 
 def short(identifier: str) -> str:
@@ -31,19 +56,19 @@ def place(path: str) -> str:
     return show.one_line(agentmap.short(path))
 
 
-def inbox(name: str, letters: list[tuple[Message, str]]) -> str:
-    """The list of pending messages."""
+def inbox(name: str, letters: list[Letter], ato: str = "ato", bold: Callable[[str], str] = lambda text: text) -> Page:
+    """The list of pending messages; `ato` is how the reader calls the program, `bold` marks what is urgent."""
     if not letters:
-        return f"{name}  nothing pending"
+        return Page([f"{name}  nothing pending"], [], [])
     kinds = [frame.kind(message) for message, _ in letters]
     ages = [show.age(message["ts"]) for message, _ in letters]
     wide = max(map(len, kinds)), max(len(message["from"]) for message, _ in letters), max(map(len, ages))
     room = max(_WIDTH - 2 - 8 - sum(wide) - 5 - 6, 24)
-    lines = [f"{name}  {len(letters)} pending"]
-    for (message, path), kind, age in zip(letters, kinds, ages, strict=True):
+    lines = []
+    for (message, path), kind, age in zip(letters, kinds, ages):
         priority = f"{message.get('priority', 'normal'):<8}"
         if messages.rank(message) < 2:
-            priority = output.bold(priority)
+            priority = bold(priority)
         summary = show.one_line(messages.summary(message), room)
         lines.append(
             f"  {priority}{kind:<{wide[0]}}  from {message['from']:<{wide[1]}}  {age:<{wide[2]}}  {summary}".rstrip()
@@ -53,11 +78,11 @@ def inbox(name: str, letters: list[tuple[Message, str]]) -> str:
         only = f"  for {message['to']}/{slug[1:]}" if slug.startswith("@") else ""
         lines.append(f"          {message['id']}{due}{only}")
     first = short(letters[0][0]["id"])
-    lines.append(f"Read one: ato read {first}      Answer: ato reply {first} response")
-    return "\n".join(lines)
+    foot = f"Read one: {ato} read {first}      Answer: {ato} reply {first} response"
+    return Page([f"{name}  {len(letters)} pending"], lines, [foot])
 
 
-def letter(bus: Bus, shown: dict[str, Any], saved: list[str]) -> str:
+def letter(home: str, shown: dict[str, Any], saved: list[str], ato: str = "ato") -> Page:
     """One message: who, what, when; then its content, indented; then what to do next."""
     message: Message = shown["message"]
     end = short(message["id"])
@@ -83,36 +108,50 @@ def letter(bus: Bus, shown: dict[str, Any], saved: list[str]) -> str:
         lines.append(name + show.value(item).replace("\n", "\n" + " " * len(name)))
     lines += [f"Ref       {opened(uri)}" for uri in message.get("context_refs", ())]
     for item in message.get("attachments", ()):
-        fault = attachments.state(bus.home, item)
+        fault = attachments.state(home, item)
         state = "" if fault == "ok" else f", {fault}"
         lines.append(f"Attached  {show.one_line(item['name'])} ({show.size(item['size'])}{state})")
     lines += [f"Saved     {show.one_line(path)}" for path in saved]
+    foot = []
     if message.get("attachments") and not saved:
-        lines.append(f"Take out  ato read {end} --save .")
+        foot.append(f"Take the files out: {ato} read {end} --save .")
     done = "Archived." if shown["archived"] else "Still in the inbox."
     wants = message["type"] in messages.INTENT_CHECKED or message.get("requires_response")
-    lines.append(f"{done} Answer: ato reply {end} response --body -" if wants else done)
-    return "\n".join(lines)
+    foot.append(f"{done} Answer: {ato} reply {end} response --body -" if wants else done)
+    return Page([], lines, foot)
 
 
 def opened(uri: str) -> str:
-    """A reference with what is known of it: a file's size or that it is missing, the command for an issue."""
+    """A reference and how to open it: a file with its size or that it is missing, an issue as the command to run."""
     from urllib.parse import unquote, urlsplit
 
     shown = show.one_line(uri)
     try:
         parts = urlsplit(uri)
+        if parts.scheme == "gh":
+            return f"{shown}{_issue(parts.netloc, parts.path)}"
         if parts.scheme != "file" or parts.netloc:
             return shown
         path = unquote(parts.path)
         return f"{shown} ({'a folder' if os.path.isdir(path) else show.size(os.stat(path).st_size)})"
     except OSError:
-        return f"{shown} (missing here)"
+        return f"{shown} (missing)"
     except ValueError:  # no URI after all, or a path no system could have
         return shown
 
 
-def thread(document: Thread, agent: str | None) -> str:
+def _issue(owner: str, path: str) -> str:
+    """The command that shows an issue or a pull request; empty where a part is none that may stand in a command."""
+    import re
+
+    found = re.fullmatch(r"/([A-Za-z0-9_][A-Za-z0-9._-]*)/(issues|pulls?)/([0-9]{1,9})/?", path)
+    if found is None or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", owner):
+        return ""
+    kind = "issue" if found[2] == "issues" else "pr"
+    return f" (open: gh {kind} view {found[3]} --repo {owner}/{found[1]})"
+
+
+def thread(document: Thread, agent: Optional[str], ato: str = "ato") -> Page:
     """One conversation."""
     since = document.get("closed") or document.get("opened")
     state = f"{document['status']} since {show.day_time(since)} ({show.age(since)})"
@@ -124,23 +163,21 @@ def thread(document: Thread, agent: str | None) -> str:
         summary = show.one_line(entry.get("summary", ""), 60)
         lines.append(f"  {show.day_time(entry['ts'])}  {pair:<{wide}}  {entry['type']:<8}  {summary}".rstrip())
     mine = [entry for entry in document["messages"] if entry["to"] == agent]
-    if mine and document["status"] in ("open", "accepted"):
-        lines.append(f"Answer: ato reply {short(mine[-1]['id'])} response")
-    return "\n".join(lines)
+    open_ = mine and document["status"] in ("open", "accepted")
+    return Page([], lines, [f"Answer: {ato} reply {short(mine[-1]['id'])} response"] if open_ else [])
 
 
-def threads(found: list[Thread]) -> str:
+def threads(found: list[Thread], ato: str = "ato") -> Page:
     """The recent conversations."""
     if not found:
-        return "No threads yet. Open one: ato send TO INTENT --summary …"
+        return Page([f"No threads yet. Open one: {ato} send TO INTENT --summary …"], [], [])
     lines = []
     for document in found:
         last = document["messages"][-1]["ts"] if document["messages"] else document.get("opened")
         subject = show.one_line(document["subject"], 40)
         people = ", ".join(document["participants"])
         lines.append(f"{document['id']}  {document['status']:<9}  {show.age(last):<11}  {people}: {subject}")
-    lines.append(f"Show one: ato thread {short(found[0]['id'])}")
-    return "\n".join(lines)
+    return Page([], lines, [f"Show one: {ato} thread {short(found[0]['id'])}"])
 
 
 def trace(found: dict[str, Any]) -> str:
@@ -152,10 +189,10 @@ def trace(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def roster(bus: Bus, rows: list[dict[str, Any]]) -> str:
+def roster(bus: Bus, rows: list[dict[str, Any]], ato: str = "ato") -> Page:
     """Who is on the bus, and who may not write to whom."""
     if not rows:
-        return "Nobody has joined yet. In a project folder: ato join NAME"
+        return Page([f"Nobody has joined yet. In a project folder: {ato} join NAME"], [], [])
     cells = []
     for row in rows:
         slugs = ", ".join(sorted({session["slug"] for session in row["sessions"]}))
@@ -167,10 +204,11 @@ def roster(bus: Bus, rows: list[dict[str, Any]]) -> str:
             (row["name"], role, row["domain"] or "-", row["state"], where, f"{row['pending']} pending{marks}{me}")
         )
     widths = [max(len(row[column]) for row in cells) for column in range(5)]
-    lines = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in cells
-    ]
-    return "\n".join(lines + _rules(bus.map))
+    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0])).rstrip() for row in cells]
+    ran, error = hook_log.ran(bus.home), hook_log.last_error(bus.home)
+    hooks = ["Hooks: " + ", ".join(f"{event} {show.age(at)}" for event, at in ran.items())] if ran else []
+    failed = [f"Last hook error: {show.one_line(error, 300)}"] if error else []
+    return Page([*lines, *_rules(bus.map), *hooks], failed, [])
 
 
 def _rules(document: dict[str, Any]) -> list[str]:
@@ -189,14 +227,23 @@ def _rules(document: dict[str, Any]) -> list[str]:
     return lines
 
 
-def findings(found: list[Finding]) -> str:
-    """What doctor found, each with the next command."""
+def drain(settings: dict[str, Any]) -> str:
+    """Whether the sessions of an agent may end with mail unhandled."""
+    state = "on" if settings["enabled"] else "off"
+    return (
+        f"drain is {state} for {settings['agent']} "
+        f"(scope {settings['scope']}, from {settings['min_priority']}, at most {settings['max_blocks']} blocks)"
+    )
+
+
+def findings(found: list[Finding]) -> Page:
+    """What doctor found, each with the next command. It quotes names and errors from files of anybody."""
     if not found:
-        return "Nothing is wrong."
+        return Page(["Nothing is wrong."], [], [])
     lines = []
     for finding in found:
         lines.append(f"{finding['severity']:<7}  {show.one_line(finding['what'])}")
         lines.append(f"         {place(finding['path'])}")
         if finding["fix"]:
             lines.append(f"         Next: {show.one_line(finding['fix'])}")
-    return "\n".join(lines)
+    return Page([], lines, [])

@@ -1,0 +1,27 @@
+"""What hooks/run starts: one event, JSON in, JSON out, always with status 0 and never a word of an error."""
+
+import gc
+import os
+import sys
+
+if __name__ == "__main__":
+    # A short program makes no garbage worth collecting; the collector would look at every import for it.
+    gc.disable()
+    try:
+        sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+        from agent_team_os.hooks import dispatch
+
+        try:
+            folder = os.getcwd()
+        except OSError:  # it has been removed under us
+            folder = "/"
+        dispatch.run(
+            sys.argv[1] if len(sys.argv) > 1 else "",
+            os.environ,
+            folder,
+            getattr(sys.stdin, "buffer", None),
+            getattr(sys.stdout, "buffer", None),
+        )
+    except BaseException:  # not even an interrupt may look like a failure of the session's
+        pass
+    os._exit(0)

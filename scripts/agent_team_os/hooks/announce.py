@@ -1,0 +1,90 @@
+"""What a session is told of its mail: the words that the events share."""
+
+from __future__ import annotations
+
+import os
+
+from ..mail import inbox, known
+from ..protocol import agentmap, frame, show
+from ..protocol.message import PRIORITIES
+from ..storage import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..mail.known import Pending
+    from .call import Call
+
+SHOWN = 5  # messages shown in full at the start of a session
+MOST_CHARACTERS = 9000  # of one context: Claude Code puts one over 10,000 into a file
+MOST = 20  # lines in any later word
+MAX_PERSONA = 4096  # bytes
+COMMANDS = "Commands: /inbox /read /reply /send /handoff /thread /bus"
+
+
+def pending(call: Call) -> list[Pending]:
+    """The mail of the session, urgent first and the newest first among equals; copies last."""
+    return known.urgent_first(known.pending(call.home, call.agent, inbox.seen_by(call.home, call.agent, call.slug)))
+
+
+def who(call: Call) -> str:
+    """Who the session is, and why."""
+    role = agentmap.agents(call.map).get(call.agent, {}).get("role")
+    place = show.one_line(agentmap.short(call.workspace))
+    return (
+        f"You are {call.agent}{f' ({show.one_line(role, 80)})' if role else ''} on the agent-team-os bus, "
+        f"session {call.session}; the folder {place} is mapped to you by {show.one_line(call.who.why)}."
+    )
+
+
+def counts(mail: list[Pending]) -> str:
+    """`2 pending, 1 high. 1 copy for your information.`"""
+    kinds = [item.kind for item in mail]
+    copies = kinds.count(known.COPY)
+    number = len(kinds) - copies
+    parts = [f"{number} pending" if number else "nothing pending"]
+    parts += [f"{kinds.count(kind)} {kind}" for kind in PRIORITIES[:2] if kind in kinds]
+    return ", ".join(parts) + "." + (f" {cc(copies)}." if copies else "")
+
+
+def cc(copies: int) -> str:
+    """`1 copy for your information`."""
+    return f"{copies} {'copy' if copies == 1 else 'copies'} for your information"
+
+
+def lines(mail: list[Pending]) -> list[str]:
+    """A line for each of these messages that is still there."""
+    found = (known.open_again(item) for item in mail)
+    return [frame.line(message) for message in found if message is not None]
+
+
+def framed(mail: list[Pending]) -> list[str]:
+    """Their lines in a frame; nothing if there are none."""
+    shown = lines(mail)
+    return [frame.frame(shown)] if shown else []
+
+
+def start(call: Call, mail: list[Pending], told: set[str]) -> str:
+    """The whole announcement; messages the session was told of before are only counted."""
+    letters = [item for item in mail if item.kind != known.COPY]
+    news = [item for item in letters if item.id not in told]
+    text = [who(call), f"Inbox: {counts(mail)}", *framed(news[:SHOWN])]
+    if len(letters) > min(len(news), SHOWN):
+        text.append(f"{len(letters) - min(len(news), SHOWN)} {'more' if news else 'seen before'}: /inbox")
+    text.append(COMMANDS)
+    persona = _persona(call)
+    return "\n".join([*text, persona] if persona else text)
+
+
+def _persona(call: Call) -> str:
+    """The agent's persona, framed; empty for a file that is missing, too large, no text or outside the home."""
+    name = agentmap.agents(call.map).get(call.agent, {}).get("persona_file")
+    if not name:
+        return ""
+    path = os.path.realpath(os.path.join(call.home, name))
+    if not path.startswith(os.path.realpath(call.home) + "/"):
+        return ""
+    try:
+        text = show.visible(files.read(path, MAX_PERSONA).decode("utf-8"), lines=True).strip()
+    except (FileNotFoundError, files.BadFile, UnicodeDecodeError):
+        return ""
+    return frame.frame([text], frame.PERSONA.replace("{name}", show.one_line(name))) if text else ""

@@ -1,0 +1,124 @@
+"""One event as its handler sees it: what Claude Code gave, whose session it is, and what it remembers."""
+
+from __future__ import annotations
+
+import os
+
+from ..mail import registry
+from ..protocol import home as layout
+from ..protocol import ids, show, strictjson
+from ..storage import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Callable
+
+    from ..mail.identity import Identity
+    from ..protocol.documents import AgentMap
+
+_MOST = 16 * 1_048_576  # bytes of a memory: a few hundred thousand ids
+
+
+class Call:
+    """An event in the workspace of an agent. Handlers add to `after` what is to happen once the answer was flushed."""
+
+    def __init__(
+        self,
+        event: str,
+        given: dict[str, Any],
+        environ: Mapping[str, str],
+        home: str,
+        agent_map: AgentMap,
+        who: Identity,
+    ) -> None:
+        self.event = event
+        self.given = given
+        self.environ = environ
+        self.home = home
+        self.map = agent_map
+        self.who = who
+        self.agent = who.agent or ""
+        self.slug = who.slug or ""
+        self.workspace = who.workspace
+        self.session_id = session_id(given, environ)
+        self.memory = self._remember()
+        self.after: list[Callable[[], None]] = []
+
+    @property
+    def session(self) -> str:
+        """`agent/slug`."""
+        return f"{self.agent}/{self.slug}"
+
+    @property
+    def pid(self) -> int:
+        """The process of the session: Claude Code names it, else whoever started the hook."""
+        named = self.environ.get("CLAUDE_PID", "")
+        return int(named) if named.isdecimal() and len(named) < 10 else os.getppid()
+
+    @property
+    def helper(self) -> str:
+        """The command that a model runs: the launcher beside the package, else whatever is on PATH."""
+        launcher = helper()
+        return launcher if os.path.exists(launcher) else "ato"
+
+    def beat(self, state: str) -> None:
+        """A sign of life in the registry; `state` is active or idle. On a full disk there is none."""
+        if self.session_id:
+            try:
+                registry.beat(
+                    self.home, self.agent, self.slug, self.session_id, self.workspace, self.pid,
+                    self.memory["started"], state,
+                )  # fmt: skip
+            except OSError:
+                pass
+
+    def _remember(self) -> dict[str, Any]:
+        """What earlier events of this session left: `session`, `started`, `announced`, `blocked`; empty at first.
+
+        A session that has become another agent's starts anew.
+        """
+        if self.session_id:
+            try:
+                memory = strictjson.parse(files.read(layout.memory(self.home, self.session_id), _MOST))
+                if (
+                    isinstance(memory, dict)
+                    and memory.get("session") == self.session
+                    and isinstance(memory.get("started"), str)
+                ):
+                    return memory
+            except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
+                pass
+        return {"session": self.session, "started": show.timestamp(), "announced": []}
+
+    def keep(self) -> None:
+        """Write the memory down for the next event; a session without an id has none."""
+        if self.session_id:
+            files.note(layout.memory(self.home, self.session_id), strictjson.compact(self.memory))
+
+    def announced(self) -> set[str]:
+        """The ids this session has been told of."""
+        told = self.memory.get("announced")
+        return {item for item in told if isinstance(item, str)} if isinstance(told, list) else set()
+
+    def announce(self, told: set[str], pending: set[str]) -> None:
+        """Remember, once the answer was flushed, that the session was told; what is pending no more is forgotten."""
+
+        def remember() -> None:
+            self.memory["announced"] = sorted((self.announced() | told) & pending)
+            self.keep()
+
+        self.after.append(remember)
+
+
+def helper() -> str:
+    """Where the launcher is in a clone or a plugin: beside the package."""
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "ato")
+
+
+def session_id(given: dict[str, Any], environ: Mapping[str, str]) -> str:
+    """Claude Code's id of the session, from the input or the environment; empty if neither has one."""
+    for found in (given.get("session_id"), environ.get("CLAUDE_CODE_SESSION_ID")):
+        if ids.is_session_id(found):
+            return str(found)
+    return ""

@@ -1,0 +1,186 @@
+"""UserPromptExpansion: our slash commands get their data from here, and no shell ever sees their arguments."""
+
+from __future__ import annotations
+
+import os
+
+from .. import text
+from ..bus import Bus
+from ..mail import delivery, identity
+from ..protocol import agentmap, frame, show
+from ..protocol.errors import BusError, Usage
+from ..storage import home as homes
+from . import announce, writing
+from .call import Call, helper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Callable
+
+    Say = Callable[[str], None]
+
+PLUGIN = "agent-team-os"
+HOW_TO_JOIN = (
+    "This folder is on no bus yet. Your user can put it there: /bus join NAME, with a name such as ops or dev "
+    "for the sessions that work here."
+)
+
+
+def command_of(given: dict[str, Any]) -> str:
+    """Which of our commands is expanded; empty for somebody else's."""
+    name = given.get("command_name")
+    plugin, _, verb = name.rpartition(":") if isinstance(name, str) else ("", "", "")
+    return verb if plugin == PLUGIN and verb in _VERBS else ""
+
+
+class Asked:
+    """A slash command: who asks, with which words, and on which bus."""
+
+    def __init__(self, home: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> None:
+        self.given = given
+        self.environ = environ
+        self.workspace = workspace
+        arguments = given.get("command_args")
+        self.words = arguments.split() if isinstance(arguments, str) else []
+        launcher = helper()
+        self.ato = f'"{launcher}"' if os.path.exists(launcher) else "ato"
+        there = homes.check(home)
+        agent_map = homes.read_map(home) if there else {}
+        if there:
+            delivery.recover(home)
+        self.bus = Bus(home, agent_map, identity.of_workspace(agent_map, environ, workspace))
+
+    def flags(self, *allowed: str) -> set[str]:
+        """The options among the words, taken out of them; Usage for any other."""
+        found = {word for word in self.words if word.startswith("-")}
+        if found - set(allowed):
+            wrong = sorted(found - set(allowed))[0]
+            raise Usage(f'there is no option "{wrong[:40]}" here', f"See: {self.ato} --help")
+        self.words = [word for word in self.words if word not in found]
+        return found
+
+    def at_most(self, number: int) -> None:
+        """Usage for more words than that: what is not understood is not ignored."""
+        if len(self.words) > number:
+            raise Usage(f'"{self.words[number][:40]}" is one word too many', "See the command's hint.")
+
+
+def run(home: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str, say: Say) -> None:
+    """Carry out a command and say what came of it; `say` returns when the words are handed over."""
+    try:
+        asked = Asked(home, given, environ, workspace)
+        verb = command_of(given)
+        if asked.bus.who.agent is None and verb != "bus":
+            say(HOW_TO_JOIN)
+        else:
+            _VERBS[verb](asked, say)
+    except BusError as error:
+        stop = "" if error.message.endswith((".", "?", "!")) or not error.hint else "."
+        words = show.one_line(f"{error.message}{stop} {error.hint}".strip(), 800)
+        say(frame.frame([words], "This did not work. What the bus says of it follows on the lines marked {mark}."))
+
+
+def _inbox(asked: Asked, say: Say) -> None:
+    every = "--all" in asked.flags("--all")
+    asked.at_most(0)
+    bus = asked.bus
+    letters = bus.inbox(every)
+    name = bus.agent if every else f"{bus.agent}/{bus.who.slug}"
+    page = text.framed(text.inbox(name, letters, asked.ato))
+    say(show.cut(page, announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} inbox"))
+
+
+def _read(asked: Asked, say: Say) -> None:
+    peek = "--peek" in asked.flags("--peek")
+    asked.at_most(1)
+    bus = asked.bus
+    with bus.reading(asked.words[0] if asked.words else None, peek) as letter:
+        page = text.framed(text.letter(bus.home, letter, [], asked.ato))
+        rest = f"The message goes on: {asked.ato} read {letter['message']['id']} --peek"
+        say(show.cut(page, announce.MOST_CHARACTERS, rest))
+
+
+def _thread(asked: Asked, say: Say) -> None:
+    asked.flags()
+    asked.at_most(1)
+    bus = asked.bus
+    if asked.words:
+        document = bus.thread(asked.words[0])
+        page = text.thread(document, bus.who.agent, asked.ato)
+        rest = f"The thread goes on: {asked.ato} thread {document['id']}"
+    else:
+        page = text.threads(bus.recent_threads(), asked.ato)
+        rest = f"The list goes on: {asked.ato} thread"
+    say(show.cut(text.framed(page), announce.MOST_CHARACTERS, rest))
+
+
+def _bus(asked: Asked, say: Say) -> None:
+    what = asked.words.pop(0) if asked.words else ""
+    if what == "join":
+        _join(asked, say)
+    elif what == "drain":
+        _drain(asked, say)
+    elif what == "doctor":
+        asked.at_most(0)
+        from ..mail import doctor
+
+        page = text.framed(text.findings(doctor.examine(asked.bus.home)))
+        say(show.cut(page, announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} doctor"))
+    elif what:
+        raise Usage(f'/bus knows join NAME, drain on, drain off and doctor, not "{what[:40]}"')
+    else:
+        page = text.framed(text.roster(asked.bus, asked.bus.roster(), asked.ato))
+        rest = f"The list goes on: {asked.ato} bus"
+        anonymous = [] if asked.bus.who.agent else [HOW_TO_JOIN]
+        say(show.cut("\n".join([page, *anonymous]), announce.MOST_CHARACTERS, rest))
+
+
+def _join(asked: Asked, say: Say) -> None:
+    """Give the folder to an agent and tell this session at once what others are told when they start."""
+    asked.flags()
+    asked.at_most(1)
+    if not asked.words:
+        raise Usage("/bus join needs a name, such as ops or dev", "For example: /bus join dev")
+    bus = asked.bus
+    name = asked.words[0]
+    number = bus.join(name, asked.workspace, {})
+    who = identity.of_workspace(bus.map, asked.environ, asked.workspace)
+    done = (
+        f"Done: the folder {text.place(asked.workspace)} is now {name}'s (rule {number} of {agentmap.place(bus.home)})."
+    )
+    if who.agent != name:
+        say(f"{done} But this session stays {who.agent}, because {show.one_line(who.why)} says so.")
+        return
+    call = Call("UserPromptExpansion", asked.given, asked.environ, bus.home, bus.map, who)
+    from . import session_start
+
+    answer = session_start.enter(call)
+    say("\n".join([done, answer]))
+    for step in call.after:
+        step()
+
+
+def _drain(asked: Asked, say: Say) -> None:
+    asked.flags()
+    asked.at_most(1)
+    switch = asked.words[0] if asked.words else "status"
+    if switch not in ("on", "off", "status"):
+        raise Usage(f'drain is on or off, not "{switch[:40]}"', "Write: /bus drain on")
+    settings = asked.bus.drain(None, {"on": True, "off": False, "status": None}[switch])
+    say(text.drain(settings))
+
+
+def _writing(asked: Asked, say: Say) -> None:
+    say(show.cut(writing.brief(asked.bus, command_of(asked.given), asked.words), announce.MOST_CHARACTERS, "…"))
+
+
+_VERBS: dict[str, Callable[[Asked, Say], None]] = {
+    "inbox": _inbox,
+    "read": _read,
+    "thread": _thread,
+    "bus": _bus,
+    "send": _writing,
+    "reply": _writing,
+    "handoff": _writing,
+}

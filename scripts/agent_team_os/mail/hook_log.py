@@ -1,0 +1,39 @@
+"""When each hook last ran, and what last went wrong in one."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..protocol import home as layout
+from ..protocol import show
+from ..storage import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+MOST = 262_144  # bytes of the log of errors
+RECENT = 7 * 86_400  # seconds an error is worth mentioning
+
+
+def ran(home: str) -> dict[str, str]:
+    """By event, when its hook last had something to do here; the latest first."""
+    folder = os.path.join(home, "state")
+    found = {}
+    for name in files.names(folder):
+        event = name[:-4]
+        if name.endswith(".ran") and event.isascii() and event.isalpha():
+            found[event] = time.time() - files.age(os.path.join(folder, name))
+    return {event: show.timestamp(at) for event, at in sorted(found.items(), key=lambda item: -item[1])}
+
+
+def last_error(home: str) -> Optional[str]:
+    """The last error of a hook, `<time> <event> <what>`, if it is recent; it may hold text from anywhere."""
+    try:
+        lines = files.read(layout.hook_errors(home), MOST).decode("utf-8", "replace").splitlines()
+    except (FileNotFoundError, files.BadFile):
+        return None
+    last = lines[-1] if lines else ""
+    at = show.seconds_of(last.partition(" ")[0])
+    return last if at is not None and time.time() - at < RECENT else None

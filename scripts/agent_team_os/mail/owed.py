@@ -1,0 +1,117 @@
+"""What an agent owes: requests it has read and not yet answered.
+
+Derived each time from the archives and the threads. What was once looked at in an archive is kept in `state/`,
+so that an archive of any size costs one listing when it has changed and nothing when it has not.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..protocol import home as layout
+from ..protocol import strictjson
+from ..storage import files
+from . import inbox, known, threads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..protocol.documents import Message, Thread
+
+WINDOW = 14 * 86_400  # seconds; what was sent earlier is no matter of a turn any more
+ANSWERS = frozenset(("response", "confirm", "decline", "question"))
+_MOST = 16 * 1_048_576
+
+
+def requests(home: str, agent: str, slug: str) -> list[known.Pending]:
+    """The read messages of a session's boxes that asked for an answer and have none, of the last two weeks.
+
+    `accept` is no answer: it promises one. Where two sessions share a box, both owe what either has read.
+    """
+    memory = _load(home, agent)
+    found, news = [], False
+    for box in inbox.seen_by(home, agent, slug):
+        folder = os.path.join(box, layout.READ)
+        looked = memory.setdefault(os.path.basename(box), {"changed": 0, "ids": {}})
+        news = _look(home, agent, folder, looked) or news
+        for message_id, owes in looked["ids"].items():
+            if owes and not _answered(home, agent, message_id, owes[0]):
+                found.append(known.Pending(message_id, f"{folder}/{message_id}.json", owes[1]))
+    if news:
+        try:
+            files.note(layout.owed(home, agent), strictjson.compact(memory))
+        except OSError:
+            pass  # a full disk: it is looked at again next time
+    return found
+
+
+def _look(home: str, agent: str, folder: str, looked: dict[str, Any]) -> bool:
+    """Bring what is known of an archive up to date; False if nothing has changed in it."""
+    try:
+        changed = os.stat(folder).st_mtime_ns
+    except OSError:
+        return False
+    if changed == looked["changed"]:
+        return False
+    oldest = time.strftime("msg-%Y%m%dT%H%M%SZ", time.gmtime(time.time() - WINDOW))
+    before: dict[str, Any] = looked["ids"]
+    now: dict[str, Any] = {}
+    for name in inbox.names(folder):
+        message_id = name[:-5]
+        if message_id >= oldest:
+            now[message_id] = before[message_id] if message_id in before else _owes(home, agent, f"{folder}/{name}")
+    # A change within the clock's last tick would not show in the time of the folder: look again next time.
+    looked["changed"] = changed if time.time_ns() - changed > 1_000_000_000 else 0
+    looked["ids"] = now
+    return True
+
+
+def _owes(home: str, agent: str, path: str) -> list[str]:
+    """Thread and priority of an archived message that wants an answer; empty for any other."""
+    message = inbox.load(home, agent, path)
+    return [message["thread_id"], known.kind_of(message)] if message is not None and wants(message) else []
+
+
+def wants(message: Message) -> bool:
+    """Whether the sender asked for an answer."""
+    return bool(message.get("requires_response")) and message["type"] != "cc-notify"
+
+
+def _answered(home: str, agent: str, message_id: str, thread_id: str) -> bool:
+    """Whether the agent has written an answer into the thread after that message came."""
+    try:
+        thread = threads.load(home, thread_id)
+    except files.BadFile:
+        return False
+    return thread is not None and answers(thread, agent, message_id)
+
+
+def answers(thread: Thread, agent: str, message_id: str) -> bool:
+    """Whether a thread holds an answer of this agent behind a message."""
+    ids = [entry["id"] for entry in thread["messages"]]
+    later = thread["messages"][ids.index(message_id) + 1 :] if message_id in ids else thread["messages"]
+    return any(entry["from"] == agent and entry["type"] in ANSWERS for entry in later)
+
+
+def _load(home: str, agent: str) -> dict[str, Any]:
+    try:
+        memory = strictjson.parse(files.read(layout.owed(home, agent), _MOST))
+    except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
+        return {}
+    return memory if _is_memory(memory) else {}
+
+
+def _is_memory(memory: Any) -> bool:
+    """Whether it has the shape `requests` writes; anybody could have put a file there."""
+    return isinstance(memory, dict) and all(
+        isinstance(looked, dict)
+        and isinstance(looked.get("changed"), int)
+        and isinstance(looked.get("ids"), dict)
+        and all(
+            owes == [] or (isinstance(owes, list) and len(owes) == 2 and all(isinstance(part, str) for part in owes))
+            for owes in looked["ids"].values()
+        )
+        for looked in memory.values()
+    )

@@ -1,0 +1,69 @@
+"""Which process, on which machine: the names that locks and sessions are signed with."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+_owner: Optional[tuple[int, str]] = None
+
+
+def owner() -> str:
+    """The name this process leaves in a lock folder: `<host>.<pid>.<boot>-<start>`."""
+    global _owner
+    pid = os.getpid()
+    if _owner is None or _owner[0] != pid:
+        _owner = (pid, f"{host()}.{pid}.{boot()}-{started(pid)}")
+    return _owner[1]
+
+
+def host() -> str:
+    """This machine's name, fit for a file name."""
+    name = os.uname().nodename.lower()
+    return "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in name) or "host"
+
+
+def boot() -> str:
+    """Eight characters that are the same from one start of this machine to the next; zeros where unknown."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read(8)
+    except OSError:
+        return "00000000"
+
+
+def started(pid: int) -> str:
+    """When a process started, in the kernel's ticks since boot; 0 where unknown."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19].decode("ascii")
+    except (OSError, IndexError):
+        return "0"
+
+
+def start_time(pid: int) -> Optional[float]:
+    """When a process started, in seconds since 1970; None where unknown.
+
+    Not the time of `/proc/<pid>`: the kernel makes that entry anew whenever it has dropped it.
+    """
+    ticks = int(started(pid))
+    try:
+        with open("/proc/stat", "rb") as file:
+            lines = file.read().split(b"\n")
+        booted = next(int(line.split()[1]) for line in lines if line.startswith(b"btime "))
+    except (OSError, StopIteration):
+        return None
+    return booted + ticks / os.sysconf("SC_CLK_TCK") if ticks else None
+
+
+def is_ours(name: str) -> bool:
+    """True for a name a process of this program left on this machine: the same host, or the same boot."""
+    where, _, rest = name.partition(".")
+    pid, _, start = rest.partition(".")
+    boot_id, _, ticks = start.partition("-")
+    if not (pid.isdecimal() and ticks.isdecimal() and len(boot_id) == 8):
+        return False
+    return where == host() or (boot_id == boot() and boot_id != "00000000")
