@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
 import time
 from dataclasses import dataclass, field
 
@@ -52,6 +53,31 @@ class Command:
         if status != 0 or self.expect not in text:
             raise SystemExit(f"{self.name} did not do what it is timed for: {text[-500:].decode(errors='replace')}")
         return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, text
+
+
+def fill(ato: str, env: dict[str, str], folder: str, pending: int) -> tuple[dict[str, str], str, str]:
+    """A bus on which dev has so many pending messages: its environment, the folder of ops and that of dev."""
+    home = {**env, "AGENT_TEAM_OS_HOME": os.path.join(folder, "bus")}
+    ops, dev = os.path.join(folder, "ops"), os.path.join(folder, "dev")
+    for place in (ops, dev):
+        os.makedirs(place)
+        subprocess.run([ato, "join", os.path.basename(place)], env=home, cwd=place, check=True, stdout=subprocess.DEVNULL)
+    line = '{"to":"dev","intent":"bug-fix","payload":{"project":"web","summary":"Login loops"}}\n'
+    subprocess.run(
+        [ato, "send", "--batch", "-"],
+        input=line.encode() * pending,
+        env=home,
+        cwd=ops,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return home, ops, dev
+
+
+def cpu(command: Command) -> float:
+    """The median of its CPU time in milliseconds."""
+    return statistics.median(command.cpu) * 1e3
 
 
 def interleaved(commands: list[Command], rounds: int = 15) -> None:

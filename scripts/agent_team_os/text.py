@@ -205,10 +205,8 @@ def roster(bus: Bus, rows: list[dict[str, Any]], ato: str = "ato") -> Page:
         )
     widths = [max(len(row[column]) for row in cells) for column in range(5)]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0])).rstrip() for row in cells]
-    ran, error = hook_log.ran(bus.home), hook_log.last_error(bus.home)
-    hooks = ["Hooks: " + ", ".join(f"{event} {show.age(at)}" for event, at in ran.items())] if ran else []
-    failed = [f"Last hook error: {show.one_line(error, 300)}"] if error else []
-    return Page([*lines, *_rules(bus.map), *hooks], failed, [])
+    ran, failed = hooks(bus.home)
+    return Page([*lines, *_rules(bus.map), *ran], failed, [])
 
 
 def _rules(document: dict[str, Any]) -> list[str]:
@@ -227,6 +225,15 @@ def _rules(document: dict[str, Any]) -> list[str]:
     return lines
 
 
+def hooks(home: str) -> tuple[list[str], list[str]]:
+    """When each hook last ran, and the last error, which may quote anybody."""
+    ran, error = hook_log.ran(home), hook_log.last_error(home)
+    return (
+        ["Hooks: " + (", ".join(f"{event} {show.age(at)}" for event, at in ran.items()) or "none has run here yet")],
+        [f"Last hook error: {show.one_line(error, 300)}"] if error else [],
+    )
+
+
 def drain(settings: dict[str, Any]) -> str:
     """Whether the sessions of an agent may end with mail unhandled."""
     state = "on" if settings["enabled"] else "off"
@@ -236,14 +243,12 @@ def drain(settings: dict[str, Any]) -> str:
     )
 
 
-def findings(found: list[Finding]) -> Page:
+def findings(home: str, found: list[Finding]) -> Page:
     """What doctor found, each with the next command. It quotes names and errors from files of anybody."""
-    if not found:
-        return Page(["Nothing is wrong."], [], [])
-    lines = []
+    ran, lines = hooks(home)
     for finding in found:
         lines.append(f"{finding['severity']:<7}  {show.one_line(finding['what'])}")
         lines.append(f"         {place(finding['path'])}")
         if finding["fix"]:
             lines.append(f"         Next: {show.one_line(finding['fix'])}")
-    return Page([], lines, [])
+    return Page([*ran, *([] if found else ["Nothing is wrong."])], lines, [])

@@ -91,8 +91,7 @@ def bus(as_json: bool) -> None:
     rows = bus.roster()
     if as_json:
         rules = {key: bus.map.get(key, {}) for key in ("routing", "routing_rules", "domains", "cc_awareness")}
-        hooks = {"ran": hook_log.ran(bus.home), "error": hook_log.last_error(bus.home)}
-        output.emit({"home": bus.home, "agents": rows, "routing": rules, "hooks": hooks})
+        output.emit({"home": bus.home, "agents": rows, "routing": rules, "hooks": hook_log.both(bus.home)})
     else:
         output.show_page(text.roster(bus, rows))
 
@@ -130,9 +129,9 @@ def doctor(repair: bool, as_json: bool) -> int:
     findings = clinic.examine(home)
     ok = not any(finding["severity"] == "error" for finding in findings)
     if as_json:
-        output.emit({"ok": ok, "findings": findings})
+        output.emit({"ok": ok, "findings": findings, "hooks": hook_log.both(home)})
     else:
-        output.show_page(text.findings(findings))
+        output.show_page(text.findings(home, findings))
     return 0 if ok else 4
 
 

@@ -98,6 +98,9 @@ def handoff(
     bus = here.open_bus()
     bus.may_write(to)
     payload = content.payload(given, state_summary=state_summary, next_steps=list(next_step), blockers=list(blocker))
+    for name in ("next_steps", "blockers"):  # one line of a body is a text, where a list of one is meant
+        if isinstance(payload.get(name), str):
+            payload[name] = [payload[name]]
     options = content.fields(given)
     options["context_refs"] += [content.reference(path) for path in file]
     options["priority"] = options["priority"] or "high"

@@ -6,12 +6,13 @@ import os
 
 from ..mail import inbox, known
 from ..protocol import agentmap, frame, show
+from ..protocol import home as layout
 from ..protocol.message import PRIORITIES
 from ..storage import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..mail.known import Pending
+    from ..mail.known import Mail
     from .call import Call
 
 SHOWN = 5  # messages shown in full at the start of a session
@@ -21,9 +22,9 @@ MAX_PERSONA = 4096  # bytes
 COMMANDS = "Commands: /inbox /read /reply /send /handoff /thread /bus"
 
 
-def pending(call: Call) -> list[Pending]:
-    """The mail of the session, urgent first and the newest first among equals; copies last."""
-    return known.urgent_first(known.pending(call.home, call.agent, inbox.seen_by(call.home, call.agent, call.slug)))
+def pending(call: Call) -> Mail:
+    """The mail of the session."""
+    return known.pending(call.home, call.agent, inbox.seen_by(call.home, call.agent, call.slug))
 
 
 def who(call: Call) -> str:
@@ -36,40 +37,34 @@ def who(call: Call) -> str:
     )
 
 
-def counts(mail: list[Pending]) -> str:
+def counts(mail: Mail) -> str:
     """`2 pending, 1 high. 1 copy for your information.`"""
-    kinds = [item.kind for item in mail]
+    kinds = list(mail.values())
     copies = kinds.count(known.COPY)
     number = len(kinds) - copies
     parts = [f"{number} pending" if number else "nothing pending"]
     parts += [f"{kinds.count(kind)} {kind}" for kind in PRIORITIES[:2] if kind in kinds]
-    return ", ".join(parts) + "." + (f" {cc(copies)}." if copies else "")
+    noun = "copy" if copies == 1 else "copies"
+    return ", ".join(parts) + "." + (f" {copies} {noun} for your information." if copies else "")
 
 
-def cc(copies: int) -> str:
-    """`1 copy for your information`."""
-    return f"{copies} {'copy' if copies == 1 else 'copies'} for your information"
+def framed(call: Call, shown: list[str]) -> list[str]:
+    """A line in a frame for each of these messages that is still there; nothing if there are none."""
+    boxes = inbox.seen_by(call.home, call.agent, call.slug)
+    folders = [*boxes, *(f"{box}/{layout.READ}" for box in boxes)]
+    messages = (known.open_again(folders, message_id) for message_id in shown)
+    lines = [frame.line(message) for message in messages if message is not None]
+    return [frame.frame(lines)] if lines else []
 
 
-def lines(mail: list[Pending]) -> list[str]:
-    """A line for each of these messages that is still there."""
-    found = (known.open_again(item) for item in mail)
-    return [frame.line(message) for message in found if message is not None]
-
-
-def framed(mail: list[Pending]) -> list[str]:
-    """Their lines in a frame; nothing if there are none."""
-    shown = lines(mail)
-    return [frame.frame(shown)] if shown else []
-
-
-def start(call: Call, mail: list[Pending], told: set[str]) -> str:
+def start(call: Call, mail: Mail, told: set[str]) -> str:
     """The whole announcement; messages the session was told of before are only counted."""
-    letters = [item for item in mail if item.kind != known.COPY]
-    news = [item for item in letters if item.id not in told]
-    text = [who(call), f"Inbox: {counts(mail)}", *framed(news[:SHOWN])]
-    if len(letters) > min(len(news), SHOWN):
-        text.append(f"{len(letters) - min(len(news), SHOWN)} {'more' if news else 'seen before'}: /inbox")
+    letters = {message_id: kind for message_id, kind in mail.items() if kind != known.COPY}
+    news = {message_id: kind for message_id, kind in letters.items() if message_id not in told}
+    shown = known.first(news, SHOWN)
+    text = [who(call), f"Inbox: {counts(mail)}", *framed(call, shown)]
+    if len(letters) > len(shown):
+        text.append(f"{len(letters) - len(shown)} {'more' if news else 'seen before'}: /inbox")
     text.append(COMMANDS)
     persona = _persona(call)
     return "\n".join([*text, persona] if persona else text)

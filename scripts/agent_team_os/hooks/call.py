@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 
-from ..mail import registry
-from ..protocol import home as layout
-from ..protocol import ids, show, strictjson
-from ..storage import files
+from ..mail import memory, registry
+from ..protocol import ids, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any, Callable
 
     from ..mail.identity import Identity
+    from ..mail.known import Mail
     from ..protocol.documents import AgentMap
 
-_MOST = 16 * 1_048_576  # bytes of a memory: a few hundred thousand ids
+PLUGIN = "agent-team-os"
+COMMANDS = ("inbox", "read", "send", "reply", "handoff", "thread", "bus")
 
 
 class Call:
@@ -42,6 +42,7 @@ class Call:
         self.slug = who.slug or ""
         self.workspace = who.workspace
         self.session_id = session_id(given, environ)
+        self.news = False  # whether the memory says more than what is on the disk
         self.memory = self._remember()
         self.after: list[Callable[[], None]] = []
 
@@ -74,41 +75,48 @@ class Call:
                 pass
 
     def _remember(self) -> dict[str, Any]:
-        """What earlier events of this session left: `session`, `started`, `announced`, `blocked`; empty at first.
+        """What earlier events of this session left, as `mail.memory` describes it; that of a new session at first.
 
-        A session that has become another agent's starts anew.
+        A session that has become another agent's starts anew, but for what its shells were told.
         """
-        if self.session_id:
-            try:
-                memory = strictjson.parse(files.read(layout.memory(self.home, self.session_id), _MOST))
-                if (
-                    isinstance(memory, dict)
-                    and memory.get("session") == self.session
-                    and isinstance(memory.get("started"), str)
-                ):
-                    return memory
-            except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
-                pass
-        return {"session": self.session, "started": show.timestamp(), "announced": []}
+        left = memory.load(self.home, self.session_id)
+        if left.get("session") == self.session and isinstance(left.get("started"), str):
+            return left
+        self.news = True
+        return {
+            "session": self.session,
+            "started": show.timestamp(),
+            "announced": [],
+            "exported": left.get("exported", []),
+        }
 
     def keep(self) -> None:
         """Write the memory down for the next event; a session without an id has none."""
-        if self.session_id:
-            files.note(layout.memory(self.home, self.session_id), strictjson.compact(self.memory))
+        memory.save(self.home, self.session_id, self.memory)
 
     def announced(self) -> set[str]:
         """The ids this session has been told of."""
         told = self.memory.get("announced")
         return {item for item in told if isinstance(item, str)} if isinstance(told, list) else set()
 
-    def announce(self, told: set[str], pending: set[str]) -> None:
+    def announce(self, told: Iterable[str], pending: Mail) -> None:
         """Remember, once the answer was flushed, that the session was told; what is pending no more is forgotten."""
 
         def remember() -> None:
-            self.memory["announced"] = sorted((self.announced() | told) & pending)
-            self.keep()
+            before = self.announced()
+            now = before.union(told) & pending.keys()
+            if now != before or self.news:
+                self.memory["announced"] = sorted(now)
+                self.keep()
 
         self.after.append(remember)
+
+
+def command_of(given: dict[str, Any]) -> str:
+    """Which of our slash commands is expanded; empty for somebody else's."""
+    name = given.get("command_name")
+    plugin, _, verb = name.rpartition(":") if isinstance(name, str) else ("", "", "")
+    return verb if plugin == PLUGIN and verb in COMMANDS else ""
 
 
 def helper() -> str:

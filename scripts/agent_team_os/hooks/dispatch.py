@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from ..mail import identity
+from ..protocol import agentmap, show, strictjson
 from ..protocol import home as layout
-from ..protocol import show, strictjson
-from ..protocol.errors import InvalidMap
+from ..protocol.errors import CannotWrite, InvalidMap
 from ..storage import files
 from ..storage import home as homes
-from .call import Call
+from .call import Call, command_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,26 +31,35 @@ def run(
     """
     home = ""
     try:
-        try:
-            given = _input(stdin)
-        except strictjson.BadJSON:
-            home = _home(environ, _workspace({}, environ, cwd), False)  # where the error is to be said
-            raise
+        given, broken = _input(stdin)
         if event not in EVENTS or given.get("agent_id"):  # in a subagent, whose session has been told
             return
+        verb = command_of(given) if event == "UserPromptExpansion" else None
+        if verb == "":
+            return
         workspace = _workspace(given, environ, cwd)
-        if event == "UserPromptExpansion":
+        found = layout.find(environ)
+        try:
+            there = _may_be_used(found, workspace)
+        except CannotWrite as error:
+            if verb:  # the person has asked; everywhere else we are not here
+                from . import user_prompt_expansion
+
+                _print(stdout, _tell(event, user_prompt_expansion.refusal(error)))
+            return
+        home = found if there else ""
+        if broken:
+            raise broken
+        if verb:
             from . import user_prompt_expansion
 
-            if not user_prompt_expansion.command_of(given):
-                return
-        home = _home(environ, workspace, event == "UserPromptExpansion")
-        if home:
+            user_prompt_expansion.run(
+                found, verb, given, environ, workspace, lambda text: _print(stdout, _tell(event, text))
+            )
+            if os.path.isdir(found):
+                files.touch(layout.hook_ran(found, event))
+        elif there:
             _handle(event, home, given, environ, workspace, stdout)
-    except InvalidMap as error:
-        _log(home, event, error)
-        if event == "SessionStart":  # once, and for the person: nothing works until it is mended
-            _print(stdout, {"systemMessage": show.one_line(f"agent-team-os: {error.message}. {error.hint}", 500)})
     except Exception as error:  # the worst bug we could ship is a hook that breaks a session
         _log(home, event, error)
 
@@ -63,14 +72,12 @@ def _handle(
     workspace: str,
     stdout: Optional[BinaryIO],
 ) -> None:
-    if event == "UserPromptExpansion":
-        from . import user_prompt_expansion
-
-        user_prompt_expansion.run(home, given, environ, workspace, lambda text: _print(stdout, _tell(event, text)))
-        if os.path.isdir(home):
-            files.touch(layout.hook_ran(home, event))
-        return
-    document, news = homes.known_map(home)
+    try:
+        document, news = homes.known_map(home)
+    except InvalidMap as error:
+        if event == "SessionStart":  # once, and for the person: nothing works until it is mended
+            _print(stdout, {"systemMessage": show.one_line(f"agent-team-os: {error.message}. {error.hint}", 500)})
+        raise
     who = identity.of_workspace(document, environ, workspace)
     if who.agent is None or who.slug is None:
         return
@@ -121,10 +128,13 @@ def _tell(event: str, text: str) -> dict[str, Any]:
     return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
 
 
-def _input(stdin: Optional[BinaryIO]) -> dict[str, Any]:
-    """The hook's input; empty where there is none or it is no object."""
-    document = strictjson.parse((stdin.read(_MOST_INPUT) if stdin else b"") or b"{}")
-    return document if isinstance(document, dict) else {}
+def _input(stdin: Optional[BinaryIO]) -> tuple[dict[str, Any], Optional[Exception]]:
+    """The hook's input, empty where it is no object, and what is wrong with it."""
+    try:
+        document = strictjson.parse((stdin.read(_MOST_INPUT) if stdin else b"") or b"{}")
+    except (strictjson.BadJSON, OSError) as error:
+        return {}, error
+    return document if isinstance(document, dict) else {}, None
 
 
 def _workspace(given: dict[str, Any], environ: Mapping[str, str], cwd: str) -> str:
@@ -132,14 +142,17 @@ def _workspace(given: dict[str, Any], environ: Mapping[str, str], cwd: str) -> s
     return named if isinstance(named, str) and os.path.isabs(named) else cwd
 
 
-def _home(environ: Mapping[str, str], workspace: str, may_miss: bool) -> str:
-    """The bus home, if it may be trusted; empty if it is not there (unless it `may_miss`) or lies inside the project.
+def _may_be_used(home: str, workspace: str) -> bool:
+    """Whether there is a bus home; CannotWrite if it may not be trusted.
 
-    One in the project was brought by whoever wrote the project; it is not even looked at.
+    One inside the project was brought by whoever wrote the project; it is not even looked at.
     """
-    home = layout.find(environ)
-    inside = (os.path.realpath(home) + "/").startswith(os.path.realpath(workspace).rstrip("/") + "/")
-    return home if not inside and (homes.check(home) or may_miss) else ""
+    if (os.path.realpath(home) + "/").startswith(os.path.realpath(workspace).rstrip("/") + "/"):
+        raise CannotWrite(
+            f"the bus home {agentmap.short(home)} lies inside this project and is not used here",
+            "Open the session in a folder that does not hold it, or set AGENT_TEAM_OS_HOME.",
+        )
+    return homes.check(home)
 
 
 def _print(stdout: Optional[BinaryIO], answer: dict[str, Any]) -> None:

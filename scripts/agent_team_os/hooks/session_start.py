@@ -36,7 +36,8 @@ def enter(call: Call, repeated: bool = False) -> str:
 
     What it was told of before is only counted, unless the announcement is to be `repeated`.
     """
-    _export(call)
+    if "CLAUDE_ENV_FILE" in call.environ:
+        _export(call)
     call.beat("active")
     try:
         registry.write_card(call.home, call.agent, True, call.workspace, call.memory["started"])
@@ -44,8 +45,7 @@ def enter(call: Call, repeated: bool = False) -> str:
         pass  # a full disk must not hide the mail
     mail = announce.pending(call)
     told = set() if repeated else call.announced()
-    every = {item.id for item in mail}
-    call.announce(every, every)
+    call.announce(mail, mail)
     return show.cut(announce.start(call, mail, told), announce.MOST_CHARACTERS, "There is more: /inbox")
 
 
@@ -54,9 +54,11 @@ def _export(call: Call) -> None:
 
     The file keeps its content when a session goes on, so nothing is written that is the last word already.
     """
-    path = call.environ.get("CLAUDE_ENV_FILE")
-    if not path:
-        return
+    path = call.environ["CLAUDE_ENV_FILE"]
+    told = call.memory.get("exported")
+    if not isinstance(told, list) or call.session not in told:
+        call.memory["exported"] = [*(told if isinstance(told, list) else ()), call.session]
+        call.news = True
     line = f"export AGENT_TEAM_OS_SESSION={call.session}\n"
     try:
         before = files.read(path, 1_048_576).decode("utf-8", "replace")

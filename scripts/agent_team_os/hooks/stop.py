@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-    from ..mail.known import Pending
+    from ..mail.known import Mail
     from .call import Call
 
 SHOWN = 10
@@ -34,30 +34,36 @@ def run(call: Call) -> Optional[dict[str, Any]]:
     if not mail or blocked >= drain["max_blocks"]:
         call.beat("idle")
         return None
-    call.beat("active")
     call.memory["blocked"] = [_name(mail), blocked + 1]
-    call.announce({item.id for item in mail[:SHOWN]}, {item.id for item in pending})
-    return {"decision": "block", "reason": _reason(call, mail, blocked + 1, drain["max_blocks"])}
+    try:
+        call.keep()  # before the word itself: a count that cannot be kept would block for ever
+    except OSError:
+        call.beat("idle")
+        return None
+    call.beat("active")
+    shown = known.first(mail, SHOWN, newest=False)
+    call.announce(shown, pending)
+    return {"decision": "block", "reason": _reason(call, len(mail), shown, blocked + 1, drain["max_blocks"])}
 
 
-def unhandled(call: Call, drain: dict[str, Any], pending: list[Pending]) -> list[Pending]:
-    """The mail the drain is about, urgent first: never a copy, nothing below the priority that counts."""
+def unhandled(call: Call, drain: dict[str, Any], pending: Mail) -> Mail:
+    """The mail the drain is about: never a copy, nothing below the priority that counts."""
     least = PRIORITIES.index(drain["min_priority"])
     counted = PRIORITIES[: least + 1]
     mail = pending
     if drain["scope"] == "owed":
         from ..mail import owed
 
-        mail = known.urgent_first(mail + owed.requests(call.home, call.agent, call.slug))
-    return [item for item in mail if item.kind in counted]
+        mail = {**owed.requests(call.home, call.agent, call.slug), **mail}
+    return {message_id: kind for message_id, kind in mail.items() if kind in counted}
 
 
-def _name(mail: list[Pending]) -> int:
+def _name(mail: Mail) -> int:
     """A number for this set of messages: with one handled, or one new, it is another."""
-    return zlib.crc32(" ".join(sorted(item.id for item in mail)).encode())
+    return zlib.crc32(" ".join(sorted(mail)).encode())
 
 
-def _count(call: Call, mail: list[Pending]) -> int:
+def _count(call: Call, mail: Mail) -> int:
     """How often this very set has blocked already."""
     blocked = call.memory.get("blocked")
     if isinstance(blocked, list) and len(blocked) == 2 and blocked[0] == _name(mail) and isinstance(blocked[1], int):
@@ -65,16 +71,16 @@ def _count(call: Call, mail: list[Pending]) -> int:
     return 0
 
 
-def _reason(call: Call, mail: list[Pending], number: int, most: int) -> str:
-    """What is unhandled and how to handle it."""
-    what = "1 message is unhandled" if len(mail) == 1 else f"{len(mail)} messages are unhandled"
+def _reason(call: Call, number: int, shown: list[str], block: int, most: int) -> str:
+    """How many are unhandled, the first of them, and how to handle them."""
+    what = "1 message is unhandled" if number == 1 else f"{number} messages are unhandled"
     helper = f'"{call.helper}"'
     text = [
-        f"{what} (block {number} of {most}). Read each: {helper} read ID. Act on it, or answer it: "
+        f"{what} (block {block} of {most}). Read each: {helper} read ID. Act on it, or answer it: "
         f"{helper} reply ID response --body - with the answer on stdin (accept, decline or question instead of "
         "response where that is the answer). Then stop again.",
-        *announce.framed(mail[:SHOWN]),
+        *announce.framed(call, shown),
     ]
-    if len(mail) > SHOWN:
-        text.append(f"{len(mail) - SHOWN} more: {helper} inbox")
+    if number > len(shown):
+        text.append(f"{number - len(shown)} more: {helper} inbox")
     return "\n".join(text)

@@ -6,11 +6,11 @@ import os
 
 from .. import text
 from ..bus import Bus
-from ..mail import delivery, identity
+from ..mail import delivery, identity, registry
 from ..protocol import agentmap, frame, show
 from ..protocol.errors import BusError, Usage
 from ..storage import home as homes
-from . import announce, writing
+from . import announce, session_start, writing
 from .call import Call, helper
 
 TYPE_CHECKING = False
@@ -20,24 +20,17 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-PLUGIN = "agent-team-os"
 HOW_TO_JOIN = (
     "This folder is on no bus yet. Your user can put it there: /bus join NAME, with a name such as ops or dev "
     "for the sessions that work here."
 )
 
 
-def command_of(given: dict[str, Any]) -> str:
-    """Which of our commands is expanded; empty for somebody else's."""
-    name = given.get("command_name")
-    plugin, _, verb = name.rpartition(":") if isinstance(name, str) else ("", "", "")
-    return verb if plugin == PLUGIN and verb in _VERBS else ""
-
-
 class Asked:
     """A slash command: who asks, with which words, and on which bus."""
 
-    def __init__(self, home: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> None:
+    def __init__(self, home: str, verb: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str) -> None:
+        self.verb = verb
         self.given = given
         self.environ = environ
         self.workspace = workspace
@@ -66,19 +59,23 @@ class Asked:
             raise Usage(f'"{self.words[number][:40]}" is one word too many', "See the command's hint.")
 
 
-def run(home: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str, say: Say) -> None:
+def run(home: str, verb: str, given: dict[str, Any], environ: Mapping[str, str], workspace: str, say: Say) -> None:
     """Carry out a command and say what came of it; `say` returns when the words are handed over."""
     try:
-        asked = Asked(home, given, environ, workspace)
-        verb = command_of(given)
+        asked = Asked(home, verb, given, environ, workspace)
         if asked.bus.who.agent is None and verb != "bus":
             say(HOW_TO_JOIN)
         else:
             _VERBS[verb](asked, say)
     except BusError as error:
-        stop = "" if error.message.endswith((".", "?", "!")) or not error.hint else "."
-        words = show.one_line(f"{error.message}{stop} {error.hint}".strip(), 800)
-        say(frame.frame([words], "This did not work. What the bus says of it follows on the lines marked {mark}."))
+        say(refusal(error))
+
+
+def refusal(error: BusError) -> str:
+    """Why a command did not work, framed: it may quote anybody."""
+    stop = "" if error.message.endswith((".", "?", "!")) or not error.hint else "."
+    words = show.one_line(f"{error.message}{stop} {error.hint}".strip(), 800)
+    return frame.frame([words], "This did not work. What the bus says of it follows on the lines marked {mark}.")
 
 
 def _inbox(asked: Asked, say: Say) -> None:
@@ -125,7 +122,7 @@ def _bus(asked: Asked, say: Say) -> None:
         asked.at_most(0)
         from ..mail import doctor
 
-        page = text.framed(text.findings(doctor.examine(asked.bus.home)))
+        page = text.framed(text.findings(asked.bus.home, doctor.examine(asked.bus.home)))
         say(show.cut(page, announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} doctor"))
     elif what:
         raise Usage(f'/bus knows join NAME, drain on, drain off and doctor, not "{what[:40]}"')
@@ -142,7 +139,7 @@ def _join(asked: Asked, say: Say) -> None:
     asked.at_most(1)
     if not asked.words:
         raise Usage("/bus join needs a name, such as ops or dev", "For example: /bus join dev")
-    bus = asked.bus
+    bus, before = asked.bus, asked.bus.who.agent
     name = asked.words[0]
     number = bus.join(name, asked.workspace, {})
     who = identity.of_workspace(bus.map, asked.environ, asked.workspace)
@@ -153,8 +150,8 @@ def _join(asked: Asked, say: Say) -> None:
         say(f"{done} But this session stays {who.agent}, because {show.one_line(who.why)} says so.")
         return
     call = Call("UserPromptExpansion", asked.given, asked.environ, bus.home, bus.map, who)
-    from . import session_start
-
+    if before and before != name and call.session_id:
+        registry.leave(bus.home, before, call.session_id)
     answer = session_start.enter(call)
     say("\n".join([done, answer]))
     for step in call.after:
@@ -172,7 +169,7 @@ def _drain(asked: Asked, say: Say) -> None:
 
 
 def _writing(asked: Asked, say: Say) -> None:
-    say(show.cut(writing.brief(asked.bus, command_of(asked.given), asked.words), announce.MOST_CHARACTERS, "…"))
+    say(show.cut(writing.brief(asked.bus, asked.verb, asked.words), announce.MOST_CHARACTERS, "…"))
 
 
 _VERBS: dict[str, Callable[[Asked, Say], None]] = {

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-    from ..mail.known import Pending
+    from ..mail.known import Mail
     from .call import Call
 
 
@@ -24,19 +24,19 @@ def run(call: Call) -> Optional[dict[str, Any]]:
         return None
     mail = announce.pending(call)
     told = call.announced()
-    news = [item for item in mail if item.id not in told]
+    news = {message_id: kind for message_id, kind in mail.items() if message_id not in told}
     if not news:
         return None
-    every = {item.id for item in mail}
-    call.announce(every, every)
+    call.announce(mail, mail)
     return {"additionalContext": _words(call, news)}
 
 
-def _words(call: Call, news: list[Pending]) -> str:
-    pressing = [item for item in news if item.kind in ("urgent", "high")][: announce.MOST]
-    copies = sum(item.kind == known.COPY for item in news)
-    rest = len(news) - copies - len(pressing)
-    text = [f"New mail for {call.session}: {announce.counts(news)}", *announce.framed(pressing)]
+def _words(call: Call, news: Mail) -> str:
+    pressing = {message_id: kind for message_id, kind in news.items() if kind in ("urgent", "high")}
+    shown = known.first(pressing, announce.MOST)
+    copies = sum(kind == known.COPY for kind in news.values())
+    rest = len(news) - copies - len(shown)
+    text = [f"New mail for {call.session}: {announce.counts(news)}", *announce.framed(call, shown)]
     if rest:
-        text.append(f"{rest} {'more' if pressing else 'to look at'}: /inbox")
+        text.append(f"{rest} {'more' if shown else 'to look at'}: /inbox")
     return show.cut("\n".join(text), announce.MOST_CHARACTERS, "There is more: /inbox")

@@ -11,7 +11,7 @@ from ..storage import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Any, Optional
 
 MOST = 262_144  # bytes of the log of errors
 RECENT = 7 * 86_400  # seconds an error is worth mentioning
@@ -37,3 +37,8 @@ def last_error(home: str) -> Optional[str]:
     last = lines[-1] if lines else ""
     at = show.seconds_of(last.partition(" ")[0])
     return last if at is not None and time.time() - at < RECENT else None
+
+
+def both(home: str) -> dict[str, Any]:
+    """`{"ran": {event: time}, "error": line or null}`."""
+    return {"ran": ran(home), "error": last_error(home)}

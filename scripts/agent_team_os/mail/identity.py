@@ -49,12 +49,23 @@ def of_command(home: str, document: AgentMap, environ: Mapping[str, str], cwd: s
     """
     session = environ.get("AGENT_TEAM_OS_SESSION")
     if session and not environ.get("AGENT_TEAM_OS_AGENT"):
+        session = _since(home, environ, session)
         agent, slug = ids.parse_address(session)
         return Identity(check_known(document, agent), slug, cwd, "AGENT_TEAM_OS_SESSION")
     here, near = of_workspace(document, environ, cwd), _nearest(home, document, cwd)
     there = of_workspace(document, environ, near["workspace_path"]) if near else here
     another = here.agent not in (None, there.agent) and here.why != "fallback"
     return here if another else there
+
+
+def _since(home: str, environ: Mapping[str, str], session: str) -> str:
+    """What the session is now that started as this one: `/bus join` may have given it to another agent."""
+    session_id = environ.get("CLAUDE_CODE_SESSION_ID", "")
+    if not ids.is_session_id(session_id):
+        return session
+    from . import memory
+
+    return memory.moved_to(home, session_id, session) or session
 
 
 def _nearest(home: str, document: AgentMap, cwd: str) -> Optional[Session]:

@@ -25,20 +25,21 @@ ANSWERS = frozenset(("response", "confirm", "decline", "question"))
 _MOST = 16 * 1_048_576
 
 
-def requests(home: str, agent: str, slug: str) -> list[known.Pending]:
+def requests(home: str, agent: str, slug: str) -> known.Mail:
     """The read messages of a session's boxes that asked for an answer and have none, of the last two weeks.
 
     `accept` is no answer: it promises one. Where two sessions share a box, both owe what either has read.
     """
     memory = _load(home, agent)
-    found, news = [], False
+    found: known.Mail = {}
+    news = False
     for box in inbox.seen_by(home, agent, slug):
         folder = os.path.join(box, layout.READ)
         looked = memory.setdefault(os.path.basename(box), {"changed": 0, "ids": {}})
         news = _look(home, agent, folder, looked) or news
         for message_id, owes in looked["ids"].items():
             if owes and not _answered(home, agent, message_id, owes[0]):
-                found.append(known.Pending(message_id, f"{folder}/{message_id}.json", owes[1]))
+                found[message_id] = owes[1]
     if news:
         try:
             files.note(layout.owed(home, agent), strictjson.compact(memory))
