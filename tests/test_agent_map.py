@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agent_team_os.protocol import agentmap, schemas
 from agent_team_os.protocol.errors import InvalidMap, RoutingDenied
-from agent_team_os.storage import lock
+from agent_team_os.storage import process
 from conftest import Team, tree
 from support.cli import ORDINARY, ato, environment
 
@@ -269,7 +269,7 @@ def test_only_live_sessions_count(team: Team, changes: dict[str, Any], live: boo
     (team.root / "dev/deep").mkdir()
     path = start(team, "dev", "s1")
     session = {**json.loads(path.read_bytes()), **changes}
-    assert session["host"] in ("elsewhere", lock.host())
+    assert session["host"] in ("elsewhere", process.host())
     if session["pid"] == "dead":
         session["pid"] = dead_process()
     path.write_text(json.dumps(session))

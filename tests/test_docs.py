@@ -18,7 +18,7 @@ import click
 import pytest
 
 from agent_team_os.cli.main import VERBS, main
-from agent_team_os.hooks import session_start
+from agent_team_os.hooks import announce
 from agent_team_os.mail import attachments, inbox, registry
 from agent_team_os.protocol import documents, errors, ids, message, strictjson, thread
 from agent_team_os.protocol import home as layout
@@ -132,7 +132,7 @@ def test_the_reference_has_no_option_too_many(verb: str) -> None:
 def test_docs_name_no_verb_or_option_that_does_not_exist(page: str) -> None:
     """Wherever a page writes a command, its verb exists and takes the options it is given."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    known = {"--version", *EVERYWHERE, *asked_of_installer()}
+    known = {"--version", "--marketplace", *EVERYWHERE, *asked_of_installer()}
     for verb in VERBS:
         known |= options(verb).keys()
     for name in re.findall(r"(?<![\w-])--[a-z][a-z-]*", re.sub(r"(?ms)^```mermaid.*?^```", "", text)):
@@ -223,7 +223,7 @@ def test_limits_are_those_of_the_program() -> None:
         "thread file": f"{thread.MAX_THREAD // MIB} MiB",
         "attachment": f"{attachments.MAX_SIZE // MIB} MiB",
         "registry file": f"{registry._MAX // 1024} KiB",
-        "persona file": f"{session_start.MOST_PERSONA // 1024} KB",
+        "persona file": f"{announce.MAX_PERSONA // 1024} KB",
     }
     assert f"at most {message.MAX_PAYLOAD:,} bytes, an attachment {attachments.MAX_SIZE // MIB} MiB" in README
     assert f"more than {strictjson.MAX_LEVELS} levels" in PROTOCOL
@@ -254,6 +254,7 @@ def pattern(path: str) -> str:
         "day": r"\d{4}-\d\d-\d\d",
         "sha256": "[0-9a-f]{64}",
         "name": r"[a-z-]+\d{0,2}",
+        "event": "[A-Za-z]+",
         "any": "[^/]+",
     }
     parts = re.split(r"<([a-z0-9-]+)>", path)
@@ -290,12 +291,13 @@ def test_names_in_the_code_are_in_the_protocol() -> None:
     assert any(path.endswith(spool.BLOB) for path in table)
     locks = section(PROTOCOL, "## Locks")
     guards = set(re.findall(r'"(@[a-z][a-z-]*)"', SOURCE))
-    assert guards >= {"@agent-map", "@registry", "@quarantine", "@read-", "@thread-"}
+    assert guards >= {"@agent-map", "@quarantine", "@read-", "@thread-"}
     for guard in guards:
         name = f"{guard}NN" if guard.endswith("-") else guard
         assert f"`locks/{name}.guard`" in locks, f"the table of guards lacks {name}"
     (variables,) = tables(section(PROTOCOL, "### Environment"))
-    used = set(re.findall(r'"((?:AGENT_TEAM_OS|AB|CLAUDE)_[A-Z_]+|NO_COLOR)"', SOURCE))
+    used = set(re.findall(r'"((?:AGENT_TEAM_OS|AB|CLAUDE)_[A-Z_]+|CLAUDECODE|NO_COLOR)"', SOURCE))
+    used |= set(re.findall(r"\$\{(XDG_[A-Z_]+)", (ROOT / "hooks/run").read_text() + (ROOT / "scripts/ato").read_text()))
     assert used == {code for row in variables for code in codes(row[0])}
 
 
@@ -407,31 +409,14 @@ class Shell:
         return [" ".join(_WHEN.sub("then", line).split()) for line in text.strip().splitlines()]
 
 
-def test_the_first_letter_of_the_readme_works(tmp_path: Path) -> None:
-    """Typed as they stand, in an empty home, the commands of "First letter" print what stands below each of them."""
+def test_a_letter_in_a_terminal_works(tmp_path: Path) -> None:
+    """Typed as they stand, in an empty home, the commands of "In a terminal" print what stands below each of them."""
     shell = Shell(tmp_path)
-    steps = blocks(section(README, "## First letter"))
+    steps = blocks(section(README, "## In a terminal"))
     assert [language for language, _ in steps] == ["sh", "text"] * (len(steps) // 2)
     assert len(steps) >= 6
     for (_, commands), (_, expected) in zip(steps[::2], steps[1::2]):
         shell.type(commands, expected)
-
-
-def test_the_session_at_the_top_of_the_readme_is_real(tmp_path: Path) -> None:
-    """The session the README opens with goes as shown, once ops and dev have joined in the folders it names."""
-    shell = Shell(tmp_path)
-    for agent, role, folder in (("ops", "orchestrator", "work"), ("dev", "engineer", "code/web")):
-        (tmp_path / folder).mkdir(parents=True)
-        subprocess.run(
-            ["ato", "join", agent, "--role", role], cwd=tmp_path / folder, env=shell.env, check=True, timeout=PATIENCE
-        )
-    ((language, session),) = blocks(section(README, "## What it looks like"))
-    assert language == "console"
-    steps = re.findall(r"^~/(\S*)\$ (.*)\n((?:(?!~/).*\n)*)", session, re.M)
-    assert [command.split()[1] for _, command, _ in steps] == ["send", "inbox", "read", "reply", "thread"]
-    for folder, typed, expected in steps:
-        shell.folder = str(tmp_path / folder)
-        shell.type(typed, expected)
 
 
 def test_the_bash_client_of_the_protocol_joins_the_bus(team: Team, tmp_path: Path) -> None:
@@ -474,7 +459,7 @@ def test_the_bash_client_gives_up_on_a_lock_that_stays(team: Team) -> None:
 
 def test_the_hook_prints_what_the_protocol_shows(team: Team) -> None:
     """The JSON of `hook SessionStart` has the form of the example in docs/protocol.md."""
-    ((language, example),) = blocks(section(PROTOCOL, "## The session-start hook"))
+    ((language, example),) = blocks(section(PROTOCOL, "## Hooks"))
     assert language == "json"
     shown = json.loads(example)["hookSpecificOutput"]
     done = team.run("dev", "hook", "SessionStart", stdin=json.dumps({"session_id": "s-1"}))

@@ -30,7 +30,7 @@ from agent_team_os.protocol import ids
 from agent_team_os.protocol import message as messages
 from agent_team_os.protocol.documents import Finding
 from agent_team_os.protocol.errors import CannotWrite
-from agent_team_os.storage import lock
+from agent_team_os.storage import lock, process
 from support.cli import PATIENCE, ROOT, ato, environment
 
 OLD = time.time() - 7200  # seconds; older than anything somebody may still be busy with
@@ -160,13 +160,13 @@ def home_writable_by_others(home: Path) -> str:
 
 def folder_gone(home: Path) -> str:
     """A folder of the home was deleted."""
-    (home / "state").rmdir()
+    shutil.rmtree(home / "state")
     return str(home / "state")
 
 
 def folder_is_file(home: Path) -> str:
     """A file has the name of a folder."""
-    (home / "state").rmdir()
+    shutil.rmtree(home / "state")
     (home / "state").touch(0o600)
     return str(home / "state")
 
@@ -503,7 +503,7 @@ def lock_of_a_reused_pid(home: Path) -> str:
     """The process with the number in the lock is a younger one."""
     path = home / "locks" / "dev.lock"
     path.mkdir(0o700)
-    (path / f"{lock.host()}.{os.getpid()}.{lock.boot()}-1").touch(0o600)
+    (path / f"{process.host()}.{os.getpid()}.{process.boot()}-1").touch(0o600)
     return f"process {os.getpid()} of this machine, which runs no more"
 
 
@@ -1018,10 +1018,10 @@ def test_force_waits_for_the_guard(home: Path) -> None:
 
 
 def test_the_command(home: Path) -> None:
-    """`ato doctor --json` prints `{ok, findings}` and exits 4 with an error, also where the map is broken."""
+    """`ato doctor --json` prints `{ok, findings, hooks}` and exits 4 with an error, also where the map is broken."""
     env = environment(home.parent)
     done = ato(env, home.parent, "doctor")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Nothing is wrong.\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Hooks: none has run here yet\nNothing is wrong.\n", "")
     map_broken(home)
     done = ato(env, home.parent, "doctor", "--json")
     document = json.loads(done.stdout)
@@ -1043,10 +1043,10 @@ def test_the_command_repairs(home: Path) -> None:
         assert {finding["code"] for finding in json.loads(done.stdout)["findings"]} == {"spool-left", "lock-dead"}
         assert done.returncode == 0
     done = ato(env, home.parent, "doctor", "--repair", "--json")
-    assert json.loads(done.stdout) == {"ok": True, "findings": []}
+    assert json.loads(done.stdout) == {"ok": True, "findings": [], "hooks": {"ran": {}, "error": None}}
     assert done.stderr.count("Repaired: ") == 2
     done = ato(env, home.parent, "doctor", "--repair")
-    assert (done.stdout, done.stderr) == ("Nothing is wrong.\n", "")
+    assert (done.stdout, done.stderr) == ("Hooks: none has run here yet\nNothing is wrong.\n", "")
 
 
 WORKER = """

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent_team_os.protocol.errors import LockBusy
-from agent_team_os.storage import files, lock
+from agent_team_os.storage import files, lock, process
 from support import state
 from support.cli import ROOT, ato, environment
 
@@ -120,7 +120,7 @@ def test_a_live_holder_is_waited_for_and_not_broken(home: str, held: subprocess.
         pass
     assert os.listdir(folder(home)) == names
     assert names == [
-        lock.owner().replace(f".{os.getpid()}.", f".{held.pid}.").rpartition("-")[0] + "-" + lock.started(held.pid)
+        process.owner().replace(f".{os.getpid()}.", f".{held.pid}.").rpartition("-")[0] + "-" + process.started(held.pid)
     ]
 
 
@@ -140,16 +140,16 @@ def test_a_killed_holder_blocks_nobody(home: str, held: subprocess.Popen[str]) -
     held.wait()
     assert len(os.listdir(folder(home))) == 1
     with lock.recipient(home, "dev"):
-        assert os.listdir(folder(home)) == [lock.owner()]
+        assert os.listdir(folder(home)) == [process.owner()]
     assert not folder(home).exists()
 
 
 def test_a_reused_process_id_fools_nobody(home: str) -> None:
     """A name with the id of a process that lives, left by one that died, is taken over like any other."""
     folder(home).mkdir()
-    (folder(home) / f"{lock.host()}.{os.getppid()}.{lock.boot()}-1").touch()
+    (folder(home) / f"{process.host()}.{os.getppid()}.{process.boot()}-1").touch()
     with lock.recipient(home, "dev"):
-        assert os.listdir(folder(home)) == [lock.owner()]
+        assert os.listdir(folder(home)) == [process.owner()]
 
 
 @pytest.mark.parametrize("name", ["elsewhere.17.0a1b2c3d-99", "README", "elsewhere.x.y", ".17.-"])
@@ -165,9 +165,9 @@ def test_an_owner_elsewhere_is_never_broken(home: str, name: str) -> None:
 def test_the_same_machine_under_a_new_name_is_known_by_its_boot(home: str) -> None:
     """A holder that died before the machine was renamed is dead all the same."""
     folder(home).mkdir()
-    (folder(home) / f"oldname.17.{lock.boot()}-1").touch()
+    (folder(home) / f"oldname.17.{process.boot()}-1").touch()
     with lock.recipient(home, "dev"):
-        assert os.listdir(folder(home)) == [lock.owner()]
+        assert os.listdir(folder(home)) == [process.owner()]
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling"])

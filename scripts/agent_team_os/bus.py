@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from .mail import attachments, check, delivery, identity, inbox, outbox, registry, threads, workspace
+from .mail import attachments, check, copies, delivery, identity, inbox, outbox, registry, threads, workspace
 from .protocol import agentmap, ids
 from .protocol import home as layout
 from .protocol import message as messages
@@ -102,15 +102,16 @@ class Bus:
         threads.check_room(self.home, message["thread_id"])
         self.make()
         presence = registry.warnings(self.home, agent, slug)  # first: after the send nothing may fail any more
-        thread, warnings = delivery.send(self.home, message, attach)
+        told, unknown = copies.of(self.map, message)
+        thread, copied, warnings = delivery.send(self.home, message, attach, told)
         return {
             "id": message["id"],
             "thread_id": message["thread_id"],
             "to": agent,
             "session": ids.session_name(agent, slug),
             "path": layout.pending(self.home, agent, slug, message["id"]),
-            "cc": [],
-            "warnings": warnings + presence,
+            "cc": copied,
+            "warnings": warnings + unknown + presence,
             "thread_status": thread["status"] if thread else None,
         }
 

@@ -7,6 +7,8 @@ the next command, from the spool file and the line:
     spool file durable  ->  outbox line durable  ->  link into the inbox  ->  thread  ->  spool file gone
                             `-- commit --'           `-- visible, no way back
 
+Copies for hubs are in the spool before that line and follow it to the end of the send (see `copies`).
+
 Only OSError is undone. Anything else, a signal above all, is treated as a crash: recovery decides.
 """
 
@@ -20,7 +22,7 @@ from ..protocol import ids, strictjson
 from ..protocol import message as messages
 from ..protocol.errors import BusError, CannotWrite, LockBusy, Undecided
 from ..storage import files, journal, lock, spool
-from . import attachments, inbox, outbox, threads
+from . import attachments, copies, inbox, outbox, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,24 +32,30 @@ if TYPE_CHECKING:
     from ..protocol.documents import Message, Thread
 
 
-def send(home: str, message: Message, paths: Sequence[str] = ()) -> tuple[Optional[Thread], list[str]]:
-    """Deliver a checked message with the files it describes; durable when this returns.
+def send(
+    home: str, message: Message, paths: Sequence[str] = (), told: Sequence[Message] = ()
+) -> tuple[Optional[Thread], list[str], list[str]]:
+    """Deliver a checked message with the files it describes, and its copies `told`; durable when this returns.
 
-    Returns its thread, and warnings: with one, the message is delivered and the next command that can write
-    finishes its thread (then None). CannotWrite, LockBusy, InvalidAttachment: nothing was or will be
-    delivered. Undecided: the next command makes it all or nothing.
+    Returns its thread (None for a copy), the ids of the copies, and warnings: of the message, that the next
+    command that can write finishes its thread (then None); of a copy, that it is left to that command, or that
+    there is none. CannotWrite, LockBusy, InvalidAttachment: nothing was or will be delivered. Undecided: the
+    next command makes it all or nothing.
     """
-    try:
-        entry = spool.begin(home, message["id"])
-    except OSError as error:
-        raise _cannot_write(error) from None
-    try:
+    with contextlib.ExitStack() as held:
+        try:
+            entry = spool.begin(home, message["id"])
+        except OSError as error:
+            raise _cannot_write(error) from None
+        held.callback(entry.close)
+        spooled: list[copies.Spooled] = []
         committed = False
         try:
             for attachment, path in zip(message.get("attachments", ()), paths):
                 attachments.store(home, path, attachment, entry.blob)
             files.make_folder(layout.box(home, message["to"], messages.slug(message)))
             entry.write(strictjson.readable(message))  # type: ignore[arg-type]  # a TypedDict is a dict
+            spooled, warnings = copies.put_in_spool(home, told, held)
             with lock.recipient(home, message["to"]):
                 _commit(home, message, entry.path)
                 committed = True
@@ -55,8 +63,8 @@ def send(home: str, message: Message, paths: Sequence[str] = ()) -> tuple[Option
             raise
         except (OSError, BusError) as error:
             if not committed:
-                with contextlib.suppress(OSError):  # what stays is rolled back: it has no line in the outbox
-                    entry.drop()
+                copies.take_back(spooled)
+                _take_back(message, entry)
                 if isinstance(error, OSError):
                     raise _cannot_write(error) from None
                 raise
@@ -64,10 +72,22 @@ def send(home: str, message: Message, paths: Sequence[str] = ()) -> tuple[Option
             thread = _finish(home, message, layout.box(home, message["to"], messages.slug(message)))
             entry.drop()
         except (OSError, LockBusy) as error:
-            return None, [f"{message['id']} is delivered; the next command finishes its thread ({error})"]
-        return thread, []
-    finally:
-        entry.close()
+            thread = None
+            warnings.append(f"{message['id']} is delivered; the next command finishes its thread ({error})")
+        warnings += copies.deliver(home, spooled)
+        return thread, [copy["id"] for copy, _ in spooled], warnings
+
+
+def _take_back(message: Message, entry: spool.Entry) -> None:
+    """Nothing was sent: what cannot be removed has no line and is rolled back, but for a copy of what was sent."""
+    try:
+        entry.drop()
+    except OSError as error:
+        if copies.is_copy(message):
+            raise Undecided(
+                f"cannot remove {entry.path}: {error.strerror or error}",
+                "The next command decides; then look with: ato trace " + message["id"],
+            ) from None
 
 
 def _cannot_write(error: OSError) -> CannotWrite:
@@ -96,8 +116,8 @@ def _commit(home: str, message: Message, spooled: str) -> None:
         log.close()
 
 
-def _finish(home: str, message: Message, box: str) -> Thread:
-    """What follows from a sent message: durable name, thread, and the archived original of a reply."""
+def _finish(home: str, message: Message, box: str) -> Optional[Thread]:
+    """What follows from a sent message: durable name, thread (but for a copy), the archived original of a reply."""
     files.sync_folder(box)
     thread = threads.add(home, message)
     original = message.get("in_reply_to")
@@ -127,7 +147,7 @@ def _recover(home: str, path: str) -> None:
     if entry is None:
         return
     try:
-        message = outbox.find(home, os.path.basename(path)[:-5])
+        message = outbox.find(home, os.path.basename(path)[:-5]) or copies.roll_forward(home, entry)
         if message is not None:
             journal.sync(layout.outbox(home, ids.day_of(message["id"])))
             there = inbox.find(home, message["to"], message["id"])

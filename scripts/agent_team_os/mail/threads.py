@@ -10,7 +10,7 @@ from ..protocol import ids, schemas, strictjson
 from ..protocol import thread as threads
 from ..protocol.errors import InvalidMessage
 from ..storage import files, lock, quarantine
-from . import outbox
+from . import copies, outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,12 +68,14 @@ def check_room(home: str, thread_id: str) -> None:
         raise InvalidMessage(f"{thread_id} is full ({size} bytes)", "Start a new thread: leave out --thread.")
 
 
-def add(home: str, message: Message) -> Thread:
-    """Enter a sent message into its thread, once, and return the thread.
+def add(home: str, message: Message) -> Optional[Thread]:
+    """Enter a sent message into its thread, once, and return the thread; None for a copy, which enters none.
 
     A stored thread that cannot be read is set aside and rebuilt from the outbox; so is one that a simple
     client opened without writing its file.
     """
+    if copies.is_copy(message):  # it tells of the conversation and would open a closed one again
+        return None
     thread_id = message["thread_id"]
     with lock.guard(home, "@thread-" + lock.bucket(thread_id)):
         lost = bool(message.get("in_reply_to"))  # an answer to something that must be in the outbox
@@ -117,7 +119,7 @@ def rebuild(home: str, thread_id: str) -> bool:
 def _from_outbox(home: str, thread_id: str) -> Optional[Thread]:
     thread: Optional[Thread] = None
     for message in outbox.mentioning(home, thread_id):
-        if message["thread_id"] == thread_id:
+        if message["thread_id"] == thread_id and not copies.is_copy(message):
             thread = thread or threads.start(message)
             threads.add(thread, message)
     return thread

@@ -8,7 +8,7 @@ from ..protocol import home as layout
 from ..protocol import ids, show
 from ..protocol.errors import UnknownMessage
 from ..storage import files
-from . import inbox, outbox
+from . import copies, inbox, outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def trace(home: str, given: str) -> dict[str, Any]:
     if sent is not None:
         log = layout.outbox(home, ids.day_of(message_id))
         what = f"sent by {sent['from']} to {ids.session_name(sent['to'], sent.get('to_slug')) or sent['to']}"
+        if copies.is_copy(sent):
+            what += f" as a copy of {sent.get('cc_of')}"
         events.append({"what": what, "at": sent["ts"], "path": log})
         state = state or "gone"
     for agent in sorted(files.names(os.path.join(home, "inboxes"))):
@@ -43,12 +45,14 @@ def trace(home: str, given: str) -> dict[str, Any]:
             events.append({"what": f"{state} in the inbox of {agent}", "at": _moved(path), "path": path})
     if not events:
         raise UnknownMessage(f"nobody has seen {message_id}", "See: ato inbox --all")
-    for answer in outbox.mentioning(home, message_id, ids.day_of(message_id)) if sent else ():
-        if answer.get("in_reply_to") == message_id:
-            log = layout.outbox(home, ids.day_of(answer["id"]))
-            what = f"answered by {answer['from']} with {answer['type']} {answer['id']}"
-            events.append({"what": what, "at": answer["ts"], "path": log})
+    for other in outbox.mentioning(home, message_id, ids.day_of(message_id)) if sent else ():
+        log = layout.outbox(home, ids.day_of(other["id"]))
+        if other.get("in_reply_to") == message_id:
+            what = f"answered by {other['from']} with {other['type']} {other['id']}"
+            events.append({"what": what, "at": other["ts"], "path": log})
             state = "replied"
+        elif other.get("cc_of") == message_id:
+            events.append({"what": f"copied to {other['to']} as {other['id']}", "at": other["ts"], "path": log})
     return {"id": message_id, "state": state, "events": events}
 
 

@@ -166,6 +166,31 @@ def hub_of(document: AgentMap, agent: str) -> Optional[str]:
     return own or document.get("cc_awareness", {}).get("hub")
 
 
+def hubs_between(document: AgentMap, sender: str, to: str) -> list[str]:
+    """The hubs that are told of mail between two agents: the sender's domain's, then the recipient's, each once.
+
+    None within one domain, where one of the two has no domain or is itself a hub, and where the map turns it
+    off. A hub to which one of the two may not write is left out.
+    """
+    about, general = document.get("agents", {}), document.get("cc_awareness", {})
+    one, other = (about.get(agent, {}).get("domain") for agent in (sender, to))
+    if not one or not other or one == other or general.get("enabled") is False:
+        return []
+    hubs = {domain.get("hub") for domain in document.get("domains", {}).values()} | {general.get("hub")}
+    if sender in hubs or to in hubs:
+        return []
+    told = []
+    for hub in dict.fromkeys((hub_of(document, sender), hub_of(document, to))):
+        if hub is not None:
+            try:
+                check_routing(document, sender, hub)
+                check_routing(document, to, hub)
+            except RoutingDenied:
+                continue
+            told.append(hub)
+    return told
+
+
 def drain_of(document: AgentMap, agent: str) -> dict[str, Any]:
     """The Stop hook's settings of an agent: its own over everybody's over the defaults."""
     return {

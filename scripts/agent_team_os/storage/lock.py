@@ -22,6 +22,7 @@ import time
 
 from ..protocol import home as layout
 from ..protocol.errors import LockBusy
+from . import process
 
 try:
     import fcntl
@@ -62,14 +63,14 @@ def flock(fd: int, name: str, wait: float = WAIT) -> None:
     poll, deadline = _FIRST_POLL, time.monotonic() + wait
     while not try_flock(fd):
         if time.monotonic() >= deadline:
-            raise busy(name)
+            raise busy(name, wait)
         time.sleep(poll)
         poll = min(poll * 2, _LAST_POLL)
 
 
-def busy(name: str) -> LockBusy:
-    """The error for a lock that stayed held."""
-    return LockBusy(f"somebody else has held the lock {name} for {WAIT:.0f} s", "Try again; if it stays: ato doctor")
+def busy(name: str, wait: float = WAIT) -> LockBusy:
+    """The error for a lock that stayed held for `wait` seconds."""
+    return LockBusy(f"somebody else has held the lock {name} for {wait:g} s", "Try again; if it stays: ato doctor")
 
 
 def bucket(text: str) -> str:
@@ -96,24 +97,26 @@ def guard(home: str, name: str, wait: float = WAIT) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def recipient(home: str, agent: str) -> Iterator[None]:
+def recipient(home: str, agent: str, wait: Optional[float] = None) -> Iterator[None]:
     """Hold the lock of an agent's inbox against our processes and against helpers of version 1.
 
-    LockBusy after five seconds. A dead holder of ours is taken over at once, a dead helper after its lease.
+    LockBusy after `wait` seconds, WAIT unless told. A dead holder of ours is taken over at once, a dead helper
+    after its lease, for which a shorter wait is too short.
     """
-    deadline = time.monotonic() + WAIT
-    with guard(home, agent, WAIT):
+    wait = WAIT if wait is None else wait
+    deadline = time.monotonic() + wait
+    with guard(home, agent, wait):
         folder = layout.lock(home, agent) + ".lock"
-        fd = _claim(folder, agent, deadline)
+        fd = _claim(folder, agent, wait, deadline)
         try:
             yield
         finally:
             _release(folder, fd)
 
 
-def _claim(path: str, name: str, deadline: float) -> int:
+def _claim(path: str, name: str, wait: float, deadline: float) -> int:
     """An open descriptor of the lock folder, with our name in it. The guard is held."""
-    ours = owner()
+    ours = process.owner()
     watched, inode, seen = -1, (0, 0), 0.0
     poll, last = _FIRST_POLL, time.monotonic()
     try:
@@ -136,7 +139,7 @@ def _claim(path: str, name: str, deadline: float) -> int:
                     return taken
             last = now
             if now >= deadline:
-                raise busy(name)
+                raise busy(name, wait)
             time.sleep(poll)
             poll = min(poll * 2, _LAST_POLL)
     finally:
@@ -170,7 +173,7 @@ def _open(path: str) -> int:
 def _take(fd: int, ours: str, lease_over: bool) -> bool:
     """Put our name into the folder if nobody alive can be in it."""
     names = os.listdir(fd)
-    if not all(is_ours(name) for name in names) or (not names and not lease_over):
+    if not all(process.is_ours(name) for name in names) or (not names and not lease_over):
         return False
     try:
         os.close(os.open(ours, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd))
@@ -186,7 +189,7 @@ def _take(fd: int, ours: str, lease_over: bool) -> bool:
 
 def _release(path: str, fd: int) -> None:
     try:
-        os.unlink(owner(), dir_fd=fd)
+        os.unlink(process.owner(), dir_fd=fd)
         mine, there = os.fstat(fd), os.stat(path, follow_symlinks=False)
         if (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino):
             os.rmdir(path)
@@ -196,64 +199,3 @@ def _release(path: str, fd: int) -> None:
         pass
     finally:
         os.close(fd)
-
-
-_owner: Optional[tuple[int, str]] = None
-
-
-def owner() -> str:
-    """The name this process leaves in a lock folder: `<host>.<pid>.<boot>-<start>`."""
-    global _owner
-    pid = os.getpid()
-    if _owner is None or _owner[0] != pid:
-        _owner = (pid, f"{host()}.{pid}.{boot()}-{started(pid)}")
-    return _owner[1]
-
-
-def host() -> str:
-    """This machine's name, fit for a file name."""
-    name = os.uname().nodename.lower()
-    return "".join(char if char.isascii() and (char.isalnum() or char == "-") else "-" for char in name) or "host"
-
-
-def boot() -> str:
-    """Eight characters that are the same from one start of this machine to the next; zeros where unknown."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read(8)
-    except OSError:
-        return "00000000"
-
-
-def started(pid: int) -> str:
-    """When a process started, in the kernel's ticks since boot; 0 where unknown."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[19].decode("ascii")
-    except (OSError, IndexError):
-        return "0"
-
-
-def start_time(pid: int) -> Optional[float]:
-    """When a process started, in seconds since 1970; None where unknown.
-
-    Not the time of `/proc/<pid>`: the kernel makes that entry anew whenever it has dropped it.
-    """
-    ticks = int(started(pid))
-    try:
-        with open("/proc/stat", "rb") as file:
-            lines = file.read().split(b"\n")
-        booted = next(int(line.split()[1]) for line in lines if line.startswith(b"btime "))
-    except (OSError, StopIteration):
-        return None
-    return booted + ticks / os.sysconf("SC_CLK_TCK") if ticks else None
-
-
-def is_ours(name: str) -> bool:
-    """True for a name a process of this program left on this machine: the same host, or the same boot."""
-    where, _, rest = name.partition(".")
-    pid, _, start = rest.partition(".")
-    boot_id, _, ticks = start.partition("-")
-    if not (pid.isdecimal() and ticks.isdecimal() and len(boot_id) == 8):
-        return False
-    return where == host() or (boot_id == boot() and boot_id != "00000000")

@@ -6,6 +6,7 @@ A file nobody holds belongs to a killed sender. Whether its message was sent is 
 from __future__ import annotations
 
 import os
+import stat
 
 from ..protocol import home as layout
 from . import files, lock
@@ -28,6 +29,14 @@ class Entry:
     def blob(self) -> str:
         """Where this send keeps an attachment until it is whole."""
         return self.path.removesuffix(".json") + BLOB
+
+    def read(self, limit: int) -> bytes:
+        """What is in the file, or its first `limit` bytes; nothing of what is no plain file and could block."""
+        if not stat.S_ISREG(os.fstat(self.fd).st_mode):
+            return b""
+        with open(self.fd, "rb", closefd=False) as file:
+            file.seek(0)
+            return file.read(limit)
 
     def write(self, data: bytes) -> None:
         """Fill the file; durable, with its name, when this returns."""

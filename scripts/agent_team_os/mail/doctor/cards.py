@@ -6,7 +6,7 @@ import os
 
 from ...protocol import home as layout
 from ...protocol import ids, strictjson
-from ...storage import files, lock, quarantine
+from ...storage import files, quarantine
 from .finding import REPAIR, done, finding
 
 TYPE_CHECKING = False
@@ -51,9 +51,8 @@ def repair_cards(home: str) -> Iterator[str]:
     for path, why in list(_bad_cards(home)):
 
         def set_aside(path: str = path, why: str = why) -> None:
-            with lock.guard(home, "@registry"):
-                if _card_fault(path):
-                    quarantine.set_aside(home, path, why)
+            if _card_fault(path):
+                quarantine.set_aside(home, path, why)
 
         if done(set_aside):
             yield f"{path} was set aside in {layout.QUARANTINE} beside it: {why}."

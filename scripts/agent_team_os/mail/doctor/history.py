@@ -8,7 +8,7 @@ import time
 from ...protocol import home as layout
 from ...protocol import ids, show
 from ...storage import files
-from .. import attachments, threads
+from .. import attachments, copies, outbox, threads
 from . import survey
 from .finding import REPAIR, counted, done, finding, quoted
 
@@ -90,10 +90,12 @@ def bad_thread(home: str, mail: survey.Survey) -> Iterator[Finding]:
 
 
 def _bad_threads(home: str, mail: survey.Survey) -> list[tuple[str, str, str]]:
-    """Id, code and words of each thread that is not what the outbox says."""
+    """Id, code and words of each thread that is not what the outbox says; copies are in none."""
+    copied = {message["id"] for message in outbox.mentioning(home, '"cc_of"') if copies.is_copy(message)}
     meant: dict[str, set[str]] = {}
     for message_id, (_, thread_id) in mail.sent.items():
-        meant.setdefault(thread_id, set()).add(message_id)
+        if message_id not in copied:
+            meant.setdefault(thread_id, set()).add(message_id)
     known = meant.keys() | set(threads.names(home))
     found = [(thread_id, *fault) for thread_id in sorted(known) for fault in _faults(home, thread_id, meant)]
     if not any(lacking for _, _, _, lacking in found):

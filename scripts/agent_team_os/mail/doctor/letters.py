@@ -7,13 +7,14 @@ import os
 from ...protocol import home as layout
 from ...protocol import ids, strictjson
 from ...storage import files, quarantine, spool
-from .. import delivery, inbox, outbox
+from .. import copies, delivery, inbox, outbox
 from . import survey
 from .finding import REPAIR, done, finding, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Optional
 
     from ...protocol.documents import Finding
 
@@ -32,20 +33,26 @@ def _left(home: str) -> Iterator[tuple[str, bool]]:
     """Path of each spool file of a dead sender, and whether its message was sent."""
     for message_id in sorted(survey.spooled(home)):
         path = os.path.join(layout.spool(home), message_id + ".json")
-        if _is_dead(path):
-            yield path, outbox.find(home, message_id) is not None
+        sent = _fate(home, path, message_id)
+        if sent is not None:
+            yield path, sent
 
 
-def _is_dead(path: str) -> bool:
-    """Whether nobody holds a spool file. An empty young one is a sender's that has not locked it yet."""
+def _fate(home: str, path: str, message_id: str) -> Optional[bool]:
+    """Whether what a spool file holds was sent; None while somebody holds the file, or is about to.
+
+    An empty young one is a sender's that has not locked it yet. A copy was sent when its original was.
+    """
     try:
         entry = spool.seize(path)
     except OSError:  # a disk that is mounted read-only does not let us ask
-        return False
+        return None
     if entry is None:
-        return False
+        return None
     try:
-        return os.fstat(entry.fd).st_size > 0 or files.age(path) > inbox.YOUNG
+        if os.fstat(entry.fd).st_size == 0 and files.age(path) <= inbox.YOUNG:
+            return None
+        return outbox.find(home, message_id) is not None or copies.owed(home, entry) is not None
     finally:
         entry.close()
 

@@ -8,7 +8,7 @@ import os
 from ...protocol import home as layout
 from ...protocol import ids
 from ...protocol.errors import BusError
-from ...storage import files, lock, quarantine
+from ...storage import files, lock, process, quarantine
 from .finding import REPAIR, done, finding
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def _state(home: str, name: str) -> tuple[str, list[str]]:
         in_lease = 0 <= files.age(path) <= lock.LEASE
         if os.path.islink(path):
             return "blocked", []
-        if all(lock.is_ours(entry) for entry in inside):
+        if all(process.is_ours(entry) for entry in inside):
             if not free:
                 return "held", inside
             return ("dead" if inside else "leased" if in_lease else "empty"), inside
@@ -94,9 +94,9 @@ def _holder(entry: str) -> str:
     pid, _, start = rest.partition(".")
     if not (host and pid.isdecimal() and "-" in start):
         return f"something no lock contains, {entry!r}"
-    if not lock.is_ours(entry):
+    if not process.is_ours(entry):
         return f"the name of process {pid} on another machine, {host}"
-    runs = start == f"{lock.boot()}-{lock.started(int(pid))}"
+    runs = start == f"{process.boot()}-{process.started(int(pid))}"
     return f"process {pid} of this machine, which {'runs and does not hold it' if runs else 'runs no more'}"
 
 
