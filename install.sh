@@ -6,22 +6,27 @@
 #   DIR/program.d/NAME/      a release: the program's files; its .venv is a link to an environment
 #   DIR/program.d/env-NAME/  a Python environment, with a copy of the lock file it was made from
 #   ~/.local/bin/ato         symbolic link to DIR/program/scripts/ato; agent-team-os likewise
+# Claude Code reads its plugin from DIR/program, so that every update is one for the plugin too.
+# A copy that was not installed, as a plugin from a marketplace, helps itself: see scripts/runtime.sh.
 # A run that is cut short leaves DIR/program as it was, and the next run removes what it left.
 # --demo and --test need one environment only, .venv in this folder, marked in the same way.
 set -eu
 
 usage() {
     cat <<'END'
-Usage: ./install.sh [--dir DIR]              install or update the program for this user
-       ./install.sh --uninstall [--dir DIR]  take the program away again; the mail stays
-       ./install.sh --demo                   play a conversation without installing anything
-       ./install.sh --test [--full]          run the whole test suite; --full adds the long runs
-       ./install.sh --help                   print this text
+Usage: ./install.sh [--dir DIR] [--no-plugin]  install or update the program for this user
+       ./install.sh --uninstall [--dir DIR]    take the program away again; the mail stays
+       ./install.sh --print-settings           print the hooks for a settings.json; install nothing
+       ./install.sh --demo                     play a conversation without installing anything
+       ./install.sh --test [--full]            run the whole test suite; --full adds the long runs
+       ./install.sh --help                     print this text
 
 Needs Python 3.11 or newer (uv is used where it is on PATH, else Python's own venv and pip) and,
 the first time, the package index. Packages are taken only as the lock files' checksums say.
 
---dir DIR  keeps the program in DIR instead of ${XDG_DATA_HOME:-~/.local/share}/agent-team-os.
+--dir DIR    keeps the program in DIR instead of ${XDG_DATA_HOME:-~/.local/share}/agent-team-os.
+--no-plugin  leaves Claude Code alone. Without it, where there is a claude on PATH, that one is told
+             of the plugin in DIR/program, and with --uninstall it is told to forget it.
 
 Installing puts the program into DIR, the commands ato and agent-team-os into ~/.local/bin, and
 makes the folder for the mail (~/.agent-team-os, or $AGENT_TEAM_OS_HOME) with a starter map. It can
@@ -69,8 +74,12 @@ find_folders() {
     [ -n "${HOME:-}" ] || die 70 "HOME is not set, so there is no place to install to. Set it, then run this again."
     mail=${AGENT_TEAM_OS_HOME:-${AB_HOME:-$HOME/.agent-team-os}}
     bin=$HOME/.local/bin
+    case ${XDG_DATA_HOME:-} in
+    /*) data=$XDG_DATA_HOME ;;
+    *) data=$HOME/.local/share ;;
+    esac
     if [ -z "$dir" ]; then
-        dir=${XDG_DATA_HOME:-$HOME/.local/share}/agent-team-os
+        dir=$data/agent-team-os
         # Run from an installed copy: that installation is meant.
         case $root in */program.d/*) dir=${root%/program.d/*} ;; esac
     fi
@@ -114,11 +123,14 @@ install_program() {
         environment=$(readlink "$dir/program/.venv")
     else
         environment=../env-$release
+        find_python
+        say "Making a Python environment with $python; this takes a moment."
         make_environment "$releases/env-$release" "$root/requirements.lock"
     fi
 
     mkdir "$new" || die 73 "cannot write in $releases."
-    for name in scripts schemas docs commands hooks skills .claude-plugin requirements.lock install.sh README.md LICENSE; do
+    for name in scripts schemas docs commands hooks skills .claude-plugin requirements.lock requirements.lock.sha256 \
+        install.sh README.md LICENSE; do
         [ ! -e "$root/$name" ] || cp -R "$root/$name" "$new/" || die 73 "cannot write in $new."
     done
     find "$new" -type d -name __pycache__ -prune -exec rm -rf {} +
@@ -141,6 +153,7 @@ install_program() {
     let_go
 
     "$launcher" init >/dev/null || die $? "the program is installed, but its first start, $launcher init, failed."
+    [ -n "$no_plugin" ] || add_plugin
     say_what_next
 }
 
@@ -179,6 +192,7 @@ say_what_next() {
 
 uninstall_program() {
     find_folders
+    remove_plugin
     for name in ato agent-team-os; do
         leads_to=$(readlink "$bin/$name" || [ ! -e "$bin/$name" ] || echo 'no program of ours')
         case $leads_to in
@@ -200,6 +214,14 @@ uninstall_program() {
     else
         say "There is no program in $dir."
     fi
+    # What commands of a copy that was not installed have made: their packages, and the hooks' note of a Python.
+    case ${XDG_CACHE_HOME:-} in
+    /*) cache=$XDG_CACHE_HOME/agent-team-os ;;
+    *) cache=$HOME/.cache/agent-team-os ;;
+    esac
+    rm -rf "$data/agent-team-os/runtime" || die 73 "cannot remove $data/agent-team-os/runtime."
+    rm -f "$cache/python" || die 73 "cannot remove $cache/python."
+    rmdir "$data/agent-team-os" "$cache" 2>/dev/null || :
     [ ! -d "$mail" ] || say "The mail stays where it is, in $mail."
 }
 
@@ -215,6 +237,8 @@ prepare_clone() { # LOCK...
     fi
     hold "$root/.cache"
     rm -rf "$root"/.venv.new-*
+    find_python
+    say "Making a Python environment with $python; this takes a moment."
     make_environment "$root/.venv.new-$$" "$1"
     [ ! -e "$root/.venv" ] || mv "$root/.venv" "$root/.venv.new-old"
     mv "$root/.venv.new-$$" "$root/.venv" || die 73 "cannot write in $root."
@@ -278,15 +302,16 @@ clean_up() {
 }
 
 main() {
-    mode='' full='' dir='' held='' scratch=''
+    mode='' full='' dir='' no_plugin='' held='' scratch=''
     while [ $# -gt 0 ]; do
         case $1 in
         --help | -h) usage && exit 0 ;;
-        --uninstall | --demo | --test)
+        --uninstall | --print-settings | --demo | --test)
             [ -z "$mode" ] || die 64 "--$mode and $1 do not go together; see ./install.sh --help"
             mode=${1#--}
             ;;
         --full) full=yes ;;
+        --no-plugin) no_plugin=yes ;;
         --dir=?*) dir=${1#--dir=} ;;
         --dir)
             [ -n "${2:-}" ] || die 64 "--dir needs a folder; see ./install.sh --help"
@@ -297,9 +322,9 @@ main() {
         esac
         shift
     done
-    case $mode-${full:+full}-${dir:+dir} in
-    -- | --dir | uninstall-- | uninstall--dir | demo-- | test-- | test-full-) ;;
-    *) die 64 "--full goes with --test only, and --dir with installing and uninstalling; see ./install.sh --help" ;;
+    case $mode${full:+-full}${dir:+-dir}${no_plugin:+-no-plugin} in
+    '' | -dir | -no-plugin | -dir-no-plugin | uninstall | uninstall-dir | print-settings | demo | test | test-full) ;;
+    *) die 64 "these options do not go together; see ./install.sh --help" ;;
     esac
 
     export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin}"
@@ -307,6 +332,8 @@ main() {
     [ -f "$root/scripts/ato" ] || die 70 "$root is not the folder of the program; run the install.sh that is there."
     # shellcheck source=scripts/environment.sh
     . "$root/scripts/environment.sh"
+    # shellcheck source=scripts/plugin.sh
+    . "$root/scripts/plugin.sh"
 
     trap clean_up EXIT
     trap 'exit 129' HUP
@@ -318,6 +345,7 @@ main() {
     case $mode in
     '') install_program ;;
     uninstall) uninstall_program ;;
+    print-settings) print_settings ;;
     demo) run_demo ;;
     test) run_tests ;;
     esac

@@ -1,10 +1,11 @@
 # shellcheck shell=sh disable=SC2154
-# Read by install.sh: finds a Python and makes environments with it. Uses its `say`, `die` and $log.
+# Read by install.sh and runtime.sh: finds a Python and makes environments with it. Uses their `die` and $log.
 
 # Asked of every Python on PATH, of version 2 too: its version, whether that is new enough, what it
-# makes environments with, and where it really is, behind shims and environments.
+# makes environments with, and where it really is, behind shims and environments. By the name with its
+# version where there is one: what `python3` means may change, and the packages are of one version.
 PROBE='
-import sys
+import os, sys
 sys.path[:] = [p for p in sys.path if p]
 try:
     import venv
@@ -20,7 +21,9 @@ except Exception:
 print("%d.%d.%d" % sys.version_info[:3])
 print("new" if sys.version_info >= (3, 11) else "old")
 print(means)
-print(getattr(sys, "_base_executable", None) or sys.executable)
+real = getattr(sys, "_base_executable", None) or sys.executable
+exact = os.path.join(os.path.dirname(real), "python%d.%d" % sys.version_info[:2])
+print(exact if os.path.exists(exact) else real)
 '
 
 # Sets python and means to the first Python on PATH that will do, and uv to uv or to nothing.
@@ -71,19 +74,42 @@ END
 
 # Whether FOLDER is a complete environment of LOCK whose Python is still there.
 is_made_from() { # FOLDER LOCK
-    cmp -s "$2" "$1/made-from.lock" && "$1/bin/python" -I -c 'import click' >/dev/null 2>&1
+    cmp -s "$2" "$1/made-from.lock" && has_packages "$1" >/dev/null 2>&1
 }
 
-# Fills FOLDER with an environment of LOCK. The copy of the lock comes last: it says `complete`.
+has_packages() { # FOLDER
+    "$1/bin/python" -I -c 'import click'
+}
+
+# Fills FOLDER with an environment of LOCK, with what find_python found; both paths are absolute.
+# The copy of the lock comes last: it says `complete`.
 make_environment() { # FOLDER LOCK
-    find_python
-    say "Making a Python environment with $python; this takes a moment."
     : >"$log"
-    if ! fill_with_uv "$1" "$2" && ! fill_with_pip "$1" "$2"; then
+    # A descriptor 9 is the lock of runtime.sh, which must not outlive it in the tools it started.
+    # In / there is no project whose settings uv would read.
+    if ! (
+        cd / && forget_settings
+        # Killed meanwhile? Then nobody waits for a second try.
+        fill_with_uv "$1" "$2" || { kill -0 "$$" 2>/dev/null && fill_with_pip "$1" "$2"; }
+    ) 9>&-; then
         rm -rf "$1"
         blame_log "$2"
     fi
     cp "$2" "$1/made-from.lock" || die 73 "cannot write in $1."
+}
+
+# Of the settings in the environment only those count that say how to reach the package index; others
+# would put the packages elsewhere, or leave some out.
+forget_settings() {
+    for name in $(env | LC_ALL=C grep -Eo '^(PYTHON|PIP_|UV_)[A-Za-z0-9_]*'); do
+        case $name in
+        PIP_*INDEX* | PIP_FIND_LINKS | PIP_CONFIG_FILE | PIP_KEYRING_PROVIDER) ;;
+        PIP_*CERT | PIP_TRUSTED_HOST | PIP_PROXY | PIP_*TIMEOUT | PIP_RETRIES) ;;
+        UV_*INDEX* | UV_FIND_LINKS | UV_*CONFIG* | UV_KEYRING_PROVIDER | UV_OFFLINE) ;;
+        UV_*TLS | UV_*CERTS | UV_INSECURE_HOST | UV_*PROXY | UV_*TIMEOUT | UV_*RETRIES) ;;
+        *) unset "$name" ;;
+        esac
+    done
 }
 
 fill_with_uv() { # FOLDER LOCK
@@ -92,14 +118,15 @@ fill_with_uv() { # FOLDER LOCK
         "$uv" venv --quiet --no-project --python "$python" "$1" &&
         logged env UV_NO_CACHE=1 UV_LINK_MODE=copy \
             "$uv" pip install --python "$1/bin/python" --require-hashes --only-binary :all: \
-            --compile-bytecode -r "$2" && return 0
+            --compile-bytecode -r "$2" &&
+        logged has_packages "$1" && return 0
     # It may be old, or know less of the network here than pip has been told.
     rm -rf "$1"
     return 1
 }
 
 fill_with_pip() { # FOLDER LOCK
-    lock=$2
+    folder=$1 lock=$2
     if [ "$means" = ensurepip ]; then
         logged "$python" -I -m venv "$1" || return 1
         set -- "$1/bin/python" -I -m pip
@@ -107,10 +134,9 @@ fill_with_pip() { # FOLDER LOCK
         logged "$python" -I -m venv --without-pip "$1" || return 1
         set -- "$python" -I -m pip --python "$1/bin/python"
     fi
-    # Settings that would put the packages elsewhere than into the environment.
-    logged env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT -u PIP_REQUIRE_VIRTUALENV \
-        "$@" install --disable-pip-version-check --no-cache-dir --no-input \
-        --require-hashes --only-binary :all: -r "$lock"
+    logged "$@" install --disable-pip-version-check --no-cache-dir --no-input \
+        --require-hashes --only-binary :all: -r "$lock" &&
+        logged has_packages "$folder"
 }
 
 logged() { # COMMAND...
@@ -120,7 +146,7 @@ logged() { # COMMAND...
 
 blame_log() { # LOCK
     if grep -Eiq 'failed to establish|connection (refused|reset|aborted|error)|connect error|timed out|name resolution|name or service|dns error|network is|proxyerror|sslerror|certificate|error sending request|versions: none' "$log"; then
-        die 70 "the packages could not be fetched, because the package index could not be reached." \
+        die 70 "the packages of ${1##*/} could not be fetched, because the package index could not be reached." \
             "Check the network (and the proxy), then run this again. What the tools said is in $log"
     fi
     die 70 "the packages of $1 could not be installed. What the tools said is in $log;" \

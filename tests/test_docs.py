@@ -28,7 +28,7 @@ from support.cli import PATIENCE, ROOT, environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "AGENTS.md", "CHANGELOG.md", "SECURITY.md", "docs/protocol.md")
+PAGES = ("README.md", "AGENTS.md", "CHANGELOG.md", "SECURITY.md", "docs/protocol.md", "docs/settings.md")
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "scripts/agent_team_os").rglob("*.py")))
 EVERYWHERE = {"--json", "--help", "-h"}  # said once in the README, for all verbs
 MIB = 1_048_576
@@ -96,7 +96,7 @@ def asked_of_installer() -> set[str]:
     done = subprocess.run(
         ["sh", str(ROOT / "install.sh"), "--help"], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
-    return set(re.findall(r"(?<![\w-])--[a-z]+", done.stdout))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", done.stdout))
 
 
 # ---- Verbs and options --------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_the_reference_has_no_option_too_many(verb: str) -> None:
 def test_docs_name_no_verb_or_option_that_does_not_exist(page: str) -> None:
     """Wherever a page writes a command, its verb exists and takes the options it is given."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    known = {"--version", "--marketplace", *EVERYWHERE, *asked_of_installer()}
+    known = {"--version", "--marketplace", "--plugin-dir", *EVERYWHERE, *asked_of_installer()}
     for verb in VERBS:
         known |= options(verb).keys()
     for name in re.findall(r"(?<![\w-])--[a-z][a-z-]*", re.sub(r"(?ms)^```mermaid.*?^```", "", text)):

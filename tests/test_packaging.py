@@ -23,6 +23,10 @@ OURS = (
     "pyproject.toml",
     "scripts/ato",
     "scripts/environment.sh",
+    "scripts/plugin.sh",
+    "scripts/runtime.sh",
+    "requirements.lock.sha256",
+    "hooks/run",
     "tests/apt.txt",
 )
 

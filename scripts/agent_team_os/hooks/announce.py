@@ -52,7 +52,9 @@ def framed(call: Call, shown: list[str]) -> list[str]:
     """A line in a frame for each of these messages that is still there; nothing if there are none."""
     boxes = inbox.seen_by(call.home, call.agent, call.slug)
     folders = [*boxes, *(f"{box}/{layout.READ}" for box in boxes)]
-    messages = (known.open_again(folders, message_id) for message_id in shown)
+    messages = [known.open_again(folders, message_id) for message_id in shown]
+    if None in messages:
+        known.forget(call.home, call.agent)
     lines = [frame.line(message) for message in messages if message is not None]
     return [frame.frame(lines)] if lines else []
 

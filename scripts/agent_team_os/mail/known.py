@@ -81,6 +81,14 @@ def open_again(folders: list[str], message_id: str) -> Optional[Message]:
     return None
 
 
+def forget(home: str, agent: str) -> None:
+    """Learn everything anew next time: something pending is not what it was, which no writer of ours does."""
+    try:
+        files.remove(layout.known(home, agent))
+    except OSError:
+        pass
+
+
 def _load(home: str, agent: str) -> Mail:
     try:
         document = strictjson.parse(files.read(layout.known(home, agent), _MOST))
