@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 
 from measure import Command, fill, interleaved, table
 
@@ -27,11 +28,14 @@ def run(ato: str, env: dict[str, str], scratch: str, rounds: int) -> list[str]:
             home, _, dev = fill(ato, env, os.path.join(scratch, f"hooks{number}{'d' * drain}"), number)
             if drain:
                 subprocess.run([ato, "drain", "on"], env=home, cwd=dev, check=True, stdout=subprocess.DEVNULL)
-                _most_blocks(home)
             for event in ("Stop",) if drain else ("SessionStart", "UserPromptSubmit", "Stop"):
                 name = f"{event}{', drain on' * drain}, {number} pending"
-                expect = {"SessionStart": b"You are dev", "Stop": b'"block"' if drain and number else b""}.get(event, b"")
+                expect = {"SessionStart": b"You are dev", "Stop": b'"block"' if drain and number else b""}.get(
+                    event, b""
+                )
                 command = Command(name, ["sh", launcher, event], home, dev, expect, inputs[event])
+                if drain:
+                    command.before = _unblocked(home)
                 commands.append(command)
                 limits[name] = LIMIT if number <= 1000 else MANY
             if number == 1000 and not drain:
@@ -58,11 +62,16 @@ def _input(scratch: str, event: str) -> str:
     return path
 
 
-def _most_blocks(home: dict[str, str]) -> None:
-    """Make each of the rounds a block: the count of one set begins anew when another session's word is forgotten."""
-    path = os.path.join(home["AGENT_TEAM_OS_HOME"], "AGENT_MAP.json")
-    with open(path, encoding="utf-8") as file:
-        document = json.load(file)
-    document["drain"] = {"max_blocks": 7}
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(document, file)
+def _unblocked(home: dict[str, str]) -> Callable[[], None]:
+    """Lets the session forget that it was blocked, so that each round is its first block; the rest it remembers."""
+    path = os.path.join(home["AGENT_TEAM_OS_HOME"], "state", "benchmark.json")
+
+    def forget() -> None:
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                memory = json.load(file)
+            memory.pop("blocked", None)
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(memory, file, separators=(",", ":"))
+
+    return forget

@@ -10,6 +10,7 @@ import os
 import statistics
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -23,12 +24,14 @@ class Command:
     cwd: str
     expect: bytes = b""
     stdin: str = os.devnull
+    before: Callable[[], None] = lambda: None  # what each run starts from; not timed
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
     memory: float = 0.0
 
     def run(self) -> tuple[float, float, float, bytes]:
         """CPU seconds, wall seconds, peak memory in MiB and the output of one run."""
+        self.before()
         out = os.memfd_create("out")
         here = os.getcwd()
         os.chdir(self.cwd)
@@ -61,7 +64,9 @@ def fill(ato: str, env: dict[str, str], folder: str, pending: int) -> tuple[dict
     ops, dev = os.path.join(folder, "ops"), os.path.join(folder, "dev")
     for place in (ops, dev):
         os.makedirs(place)
-        subprocess.run([ato, "join", os.path.basename(place)], env=home, cwd=place, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [ato, "join", os.path.basename(place)], env=home, cwd=place, check=True, stdout=subprocess.DEVNULL
+        )
     line = '{"to":"dev","intent":"bug-fix","payload":{"project":"web","summary":"Login loops"}}\n'
     subprocess.run(
         [ato, "send", "--batch", "-"],

@@ -1,5 +1,7 @@
 """What hooks/run starts: one event, JSON in, JSON out, always with status 0 and never a word of an error."""
 
+from __future__ import annotations
+
 import gc
 import os
 import sys

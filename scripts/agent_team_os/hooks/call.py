@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..mail import memory, registry
+from ..mail import memory
 from ..protocol import ids, show
 
 TYPE_CHECKING = False
@@ -66,6 +66,8 @@ class Call:
     def beat(self, state: str) -> None:
         """A sign of life in the registry; `state` is active or idle. On a full disk there is none."""
         if self.session_id:
+            from ..mail import registry
+
             try:
                 registry.beat(
                     self.home, self.agent, self.slug, self.session_id, self.workspace, self.pid,

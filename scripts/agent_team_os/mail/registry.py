@@ -6,7 +6,7 @@ import os
 import time
 
 from ..protocol import home as layout
-from ..protocol import ids, schemas, show, strictjson
+from ..protocol import ids, show, strictjson
 from ..storage import files, process
 
 TYPE_CHECKING = False
@@ -114,6 +114,8 @@ def _load(path: str, kind: str) -> Any:
         document = strictjson.parse(files.read(path, _MAX))
     except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
         return None
+    from ..protocol import schemas
+
     return document if schemas.checker(kind)(document) is None else None
 
 

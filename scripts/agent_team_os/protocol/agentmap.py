@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import home as layout
-from . import schemas, strictjson
+from . import strictjson
 from .errors import InvalidMap, RoutingDenied
 
 TYPE_CHECKING = False
@@ -38,6 +38,8 @@ def parse(data: bytes, path: str) -> AgentMap:
     except strictjson.BadJSON as error:
         where = f"{path}, line {error.line}, column {error.column}" if error.line else path
         raise InvalidMap(f"{where}: {error.message}", FIX) from None
+    from . import schemas
+
     wrong = schemas.checker("agent-map")(document)
     if wrong is None:
         return document  # type: ignore[no-any-return]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import ids, schemas, show, strictjson
+from . import ids, show, strictjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def parse(data: bytes, name: str = "", agent: str = "") -> Message:
         document = strictjson.parse(data)
     except strictjson.BadJSON as error:
         raise NotAMessage(str(error), error.early) from None
+    from . import schemas
+
     wrong = schemas.checker("message")(document)
     if wrong is not None:
         raise NotAMessage(schemas.describe(wrong))

@@ -6,7 +6,7 @@ import os
 import stat
 
 from .. import __version__
-from ..protocol import agentmap, schemas, strictjson
+from ..protocol import agentmap, strictjson
 from ..protocol import home as layout
 from ..protocol.errors import CannotWrite, InvalidMap
 from . import files
@@ -45,6 +45,7 @@ def make(home: str) -> None:
 
 def make_map(home: str) -> bool:
     """Write a starter map with its schema beside it, for editors; False if a map is there, which stays as it is."""
+    from ..protocol import schemas
     from . import lock
 
     path = layout.agent_map(home)
