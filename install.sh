@@ -267,6 +267,8 @@ run_demo() {
 
 run_tests() {
     prepare_clone "$root/requirements-dev.lock"
+    # The tests fetch the real client with npm: from where, and through what, stays as the user has set it.
+    export NPM_CONFIG_USERCONFIG="${NPM_CONFIG_USERCONFIG:-${HOME:-/}/.npmrc}"
     enter_scratch
     cd "$root"
     export PYTHONPATH="$root/scripts" HYPOTHESIS_STORAGE_DIRECTORY="$root/.cache/hypothesis"

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Team
+from conftest import Team, tree
 from support import state
 from support.cli import PROGRAM, environment
+from support.hooks import said
+from support.sessions import Session, ids
 
 # A mount namespace of our own, where root may mount and nobody else sees it.
 UNSHARE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
@@ -97,6 +99,57 @@ def test_a_full_disk_still_lists_and_reads(team: Team) -> None:
     assert after[0] == 0
     assert "disk" in " ".join(finding["code"] for finding in json.loads(doctor[1])["findings"])
     assert (again[0], json.loads(again[1])["error"]["code"]) == (73, "cannot-write")
+
+
+HOOKS = """
+dev: hook SessionStart <{given}
+dev: hook SessionStart <{given}
+dev: hook UserPromptSubmit <{given}
+dev: hook Stop <{given}
+dev: hook SessionEnd <{given}
+"""
+
+
+def hooks_of_a_session(team: Team, mount: str) -> list[str]:
+    """What each event of a session of dev says after a mount; that it succeeds in silence on stderr is checked."""
+    given = team.root / "given"
+    given.write_text('{"session_id":"s-1"}')
+    results = mounted(team, mount, HOOKS.format(given=shlex.quote(str(given))))
+    assert [(status, err) for status, _, err in results] == [(0, "")] * 5
+    return [out and said(json.loads(out)) for _, out, _ in results]
+
+
+def test_hooks_on_a_read_only_disk(team: Team) -> None:
+    """On a disk mounted read-only mail is announced at the start and at each prompt, and nothing else happens."""
+    sent = team.ask("ops", "dev", "--priority", "high")
+    home = shlex.quote(str(team.home))
+    before = tree(team.home)
+    first, again, prompt, stop, end = hooks_of_a_session(
+        team, f"mount --bind {home} {home}; mount -o remount,ro,bind {home}"
+    )
+    assert ids(first) == ids(again) == ids(prompt) == [sent["id"]]
+    assert (stop, end) == ("", "")
+    assert tree(team.home) == before
+
+
+def test_hooks_on_a_full_disk(team: Team) -> None:
+    """With no block left mail is announced at the start and at each prompt; with room again, once, and all is whole."""
+    sent = team.ask("ops", "dev", "--priority", "high")
+    home = shlex.quote(str(team.home))
+    first, again, prompt, stop, end = hooks_of_a_session(
+        team,
+        f"cp -a {home} {home}.copy; mount -t tmpfs -o size=400k,mode=700 none {home}; cp -a {home}.copy/. {home}/; "
+        f"dd if=/dev/zero of={home}/fill bs=4k 2>/dev/null || true; dd if=/dev/zero of={home}/fill2 bs=1 2>/dev/null"
+        f" || true; trap 'cp -a {home}/. {home}.copy/' EXIT",
+    )
+    assert ids(first) == ids(again) == ids(prompt) == [sent["id"]]
+    assert (stop, end) == ("", "")
+    after = Team(team.root, team.root / ".agent-team-os.copy", team.env)
+    assert (after.home / "fill").exists()
+    session = Session(after, AGENT_TEAM_OS_HOME=str(after.home))
+    assert ids(session.prompt()) == [sent["id"]]
+    assert session.prompt() == ""
+    assert state.check(after.home) == {sent["id"]}
 
 
 def test_a_short_write_of_the_outbox_is_taken_back(team: Team) -> None:

@@ -267,7 +267,8 @@ def test_bus_lists_everybody(team: Team) -> None:
     team.ask("ops", "dev")
     team.ask("ops", "dev/web")
     shown = team.json("dev", "bus")
-    assert set(shown) == {"home", "agents", "routing"}
+    assert set(shown) == {"home", "agents", "routing", "hooks"}
+    assert shown["hooks"] == {"ran": {}, "error": None}
     assert shown["home"] == str(team.home)
     assert [row["name"] for row in shown["agents"]] == ["away", "dev", "growth", "ops"]
     rows = {row["name"]: row for row in shown["agents"]}
@@ -284,6 +285,7 @@ def test_bus_lists_everybody(team: Team) -> None:
     assert "growth ↔ dev (client data stays inside)" in text
     assert "growth → ops (client data stays inside)" in text
     assert "ops for side" in text
+    assert "Hooks: none has run here yet" in text.splitlines()
     mine = [line for line in text.splitlines() if line.startswith("dev ")]
     assert len(mine) == 1
     assert "2 pending" in mine[0]

@@ -120,7 +120,9 @@ def test_a_live_holder_is_waited_for_and_not_broken(home: str, held: subprocess.
         pass
     assert os.listdir(folder(home)) == names
     assert names == [
-        process.owner().replace(f".{os.getpid()}.", f".{held.pid}.").rpartition("-")[0] + "-" + process.started(held.pid)
+        process.owner().replace(f".{os.getpid()}.", f".{held.pid}.").rpartition("-")[0]
+        + "-"
+        + process.started(held.pid)
     ]
 
 

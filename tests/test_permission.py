@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,36 @@ def test_the_helper_by_either_of_its_paths(place: Place) -> None:
     assert not place.passes("BASE/plugin/scripts/ato whoami")
 
 
+def test_a_helper_in_the_project_asks(place: Place) -> None:
+    """A helper that lies in the project can be rewritten by whoever works there, so the person is asked."""
+    given = {"tool_name": "Bash", "tool_input": {"command": f"{place.helper} whoami"}}
+    assert pre_tool_use.run(given, str(place.base / "project"), place.helper)
+    assert not pre_tool_use.run(given, os.path.dirname(place.helper), place.helper)
+
+
+@pytest.mark.parametrize("verb", ["send dev note", "reply x7q3 response", "handoff dev", "inbox", "read", "bus"])
+def test_in_plan_mode_nothing_is_sent(place: Place, verb: str) -> None:
+    """In plan mode what only shows mail passes, and what sends some asks."""
+    given = {"tool_name": "Bash", "tool_input": {"command": f"{place.helper} {verb}"}, "permission_mode": "plan"}
+    workspace = str(place.base / "project")
+    assert pre_tool_use.run(given, workspace, place.helper) is (verb in ("inbox", "read", "bus"))
+    assert pre_tool_use.run({**given, "permission_mode": "default"}, workspace, place.helper)
+
+
+@pytest.mark.parametrize(
+    ("skill", "passes"),
+    [
+        ("agent-team-os:send", True), ("agent-team-os:agent-team-os", True), ("send", False), ("other:send", False),
+        ("agent-team-os:doctor", False), ("agent-team-os:send ", False), (None, False), (["agent-team-os:send"], False),
+    ],
+)  # fmt: skip
+def test_our_own_texts_pass(place: Place, skill: object, passes: bool) -> None:
+    """The model may open the texts of our commands and our skill unasked, and nobody else's."""
+    given = {"tool_name": "Skill", "tool_input": {"skill": skill, "args": "dev"}}
+    assert pre_tool_use.run(given, str(place.base / "project"), place.helper) is passes
+    assert not pre_tool_use.run({**given, "agent_id": "a1"}, str(place.base / "project"), place.helper)
+
+
 @pytest.mark.parametrize(
     "folder", ["two words", "it's", "a$b", "a`b", 'a"b', "a\\b", "ü", "a!b", "a;b", "a*b", "=a", "~"]
 )
@@ -269,7 +300,7 @@ def test_an_odd_path_must_be_quoted(tmp_path: Path, folder: str) -> None:
 
     def passes(program: str) -> bool:
         given = {"tool_name": "Bash", "tool_input": {"command": f"{program} whoami"}}
-        return pre_tool_use.run(given, str(tmp_path), str(helper))
+        return pre_tool_use.run(given, str(tmp_path / "project"), str(helper))
 
     assert passes(f"{helper}") is (folder == "=a")
     assert passes(f"'{helper}'") is ("'" not in folder)

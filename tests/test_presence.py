@@ -109,12 +109,17 @@ def test_a_session_is_registered(team: Team) -> None:
 def test_a_session_goes_on(team: Team) -> None:
     """A session that is resumed or compacted keeps its entry and the time it started."""
     started = "2026-05-20T09:18:12Z"
-    enter(team, "s-1", session_started=started)
-    start(team, "dev", "s-1", source="compact")
-    session = json.loads(entry(team, "s-1").read_bytes())
-    assert session["session_started"] == started
-    assert session["last_seen"] > started
-    assert len(list(entry(team, "s-1").parent.iterdir())) == 1
+    start(team, "dev", "s-1")
+    memory = team.home / "state/s-1.json"
+    memory.write_text(json.dumps({**json.loads(memory.read_bytes()), "started": started}))
+    for source in ("compact", "resume"):
+        enter(team, "s-1", "dev", seen=3600)
+        seen = json.loads(entry(team, "s-1").read_bytes())["last_seen"]
+        start(team, "dev", "s-1", source=source)
+        session = json.loads(entry(team, "s-1").read_bytes())
+        assert session["session_started"] == started
+        assert session["last_seen"] > seen
+        assert len(list(entry(team, "s-1").parent.iterdir())) == 1
 
 
 def test_a_session_ends(team: Team) -> None:
@@ -145,13 +150,15 @@ def test_one_of_two_sessions_ends(team: Team) -> None:
 
 @pytest.mark.parametrize("session_id", ["../../../evil", "", ".", "a/b", "x" * 129, "-x", "a\n", None, 5, ["x"]])
 def test_an_id_that_is_none(session_id: Any, team: Team) -> None:
-    """A session id that could be a path registers nothing; the session is greeted all the same."""
-    before = tree(team.root)
-    for event in ("SessionStart", "SessionEnd"):
+    """A session id that could be a path is entered nowhere and remembered nowhere; the session is greeted as any."""
+    before = set(tree(team.root))
+    for event in ("SessionStart", "UserPromptSubmit", "Stop", "SessionEnd"):
         done = team.run("dev", "hook", event, stdin=json.dumps({"session_id": session_id}))
         assert (done.returncode, done.stderr) == (0, "")
         assert ("You are dev" in done.stdout) is (event == "SessionStart")
-    assert tree(team.root) == before
+    home = team.home.relative_to(team.root)
+    ran = {f"{home}/state/{name}.ran" for name in ("SessionStart", "UserPromptSubmit", "Stop", "SessionEnd")}
+    assert set(tree(team.root)) - before == {f"{home}/registry/dev.json", *ran}
 
 
 # ---- who is live --------------------------------------------------------------------------------

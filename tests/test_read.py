@@ -282,9 +282,28 @@ def test_what_a_person_reads(team: Team) -> None:
         "  text     one",
     ]
     assert "here.ts (14B)" in text
-    assert "file:///nowhere/x (missing here)" in text
-    assert "Ref       gh://o/r/issues/1" in lines
+    assert "Ref       file:///nowhere/x (missing)" in lines
+    assert "Ref       gh://o/r/issues/1 (open: gh issue view 1 --repo o/r)" in lines
+    assert "Ref       file://%00" in lines
     assert lines[-1] == "Archived. Answer: ato reply 00000001 response --body -"
+
+
+def test_attachments_a_person_reads_of(team: Team) -> None:
+    """Each attachment is a line with its size, damage and all; how to take the files out is said once, at the end."""
+    for name in ("a.txt", "b.bin"):
+        (team.root / "ops" / name).write_text("x" * 2048)
+    sent = team.ask("ops", "dev", "--attach", "a.txt", "--attach", "b.bin")
+    lines = team.run("dev", "read", "--peek").stdout.splitlines()
+    take = f"Take the files out: ato read {sent['id'][-8:]} --save ."
+    assert [line for line in lines if line.startswith("Attached")] == [
+        "Attached  a.txt (2.0KB)",
+        "Attached  b.bin (2.0KB)",
+    ]
+    assert lines[-2] == take
+    assert lines.count(take) == 1
+    lines = team.run("dev", "read", "--save", "out").stdout.splitlines()
+    assert [line for line in lines if line.startswith("Saved")] == ["Saved     out/a.txt", "Saved     out/b.bin"]
+    assert not [line for line in lines if line.startswith("Take the files out")]
 
 
 # ---- text from others ---------------------------------------------------------------------------

@@ -22,16 +22,17 @@ if TYPE_CHECKING:
     from .protocol.documents import Finding, Message, Thread
 
     class Page(NamedTuple):
-        """Lines of our own, lines from other agents, and again lines of our own."""
+        """Lines of our own, lines from elsewhere, lines of our own; and what introduces the foreign ones to a model."""
 
         head: list[str]
         mail: list[str]
         foot: list[str]
+        sentence: str = frame.MAIL
 
 else:
     from collections import namedtuple
 
-    Page = namedtuple("Page", "head mail foot")
+    Page = namedtuple("Page", "head mail foot sentence", defaults=[frame.MAIL])
 
 _WIDTH = 80
 
@@ -43,7 +44,7 @@ def plain(page: Page) -> str:
 
 def framed(page: Page) -> str:
     """A page for a model: what other agents wrote stands in a frame."""
-    return "\n".join([*page.head, *([frame.frame(page.mail)] if page.mail else []), *page.foot])
+    return "\n".join([*page.head, *([frame.frame(page.mail, page.sentence)] if page.mail else []), *page.foot])
 
 
 def short(identifier: str) -> str:
@@ -123,16 +124,16 @@ def letter(home: str, shown: dict[str, Any], saved: list[str], ato: str = "ato")
 
 def opened(uri: str) -> str:
     """A reference and how to open it: a file with its size or that it is missing, an issue as the command to run."""
-    from urllib.parse import unquote, urlsplit
+    from urllib.parse import unquote_to_bytes, urlsplit
 
-    shown = show.one_line(uri)
+    shown = show.one_line(uri).replace(" ", "%20")  # so that nothing in it looks like what stands behind it
     try:
         parts = urlsplit(uri)
         if parts.scheme == "gh":
             return f"{shown}{_issue(parts.netloc, parts.path)}"
         if parts.scheme != "file" or parts.netloc:
             return shown
-        path = unquote(parts.path)
+        path = os.fsdecode(unquote_to_bytes(parts.path))
         return f"{shown} ({'a folder' if os.path.isdir(path) else show.size(os.stat(path).st_size)})"
     except OSError:
         return f"{shown} (missing)"
@@ -206,7 +207,7 @@ def roster(bus: Bus, rows: list[dict[str, Any]], ato: str = "ato") -> Page:
     widths = [max(len(row[column]) for row in cells) for column in range(5)]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0])).rstrip() for row in cells]
     ran, failed = hooks(bus.home)
-    return Page([*lines, *_rules(bus.map), *ran], failed, [])
+    return Page([*lines, *_rules(bus.map), *ran], failed, [], frame.FOUND)
 
 
 def _rules(document: dict[str, Any]) -> list[str]:
@@ -243,12 +244,12 @@ def drain(settings: dict[str, Any]) -> str:
     )
 
 
-def findings(home: str, found: list[Finding]) -> Page:
+def findings(home: str, found: list[Finding], ato: str = "ato") -> Page:
     """What doctor found, each with the next command. It quotes names and errors from files of anybody."""
     ran, lines = hooks(home)
     for finding in found:
         lines.append(f"{finding['severity']:<7}  {show.one_line(finding['what'])}")
         lines.append(f"         {place(finding['path'])}")
         if finding["fix"]:
-            lines.append(f"         Next: {show.one_line(finding['fix'])}")
-    return Page([*ran, *([] if found else ["Nothing is wrong."])], lines, [])
+            lines.append(f"         Next: {show.calls(show.one_line(finding['fix']), ato)}")
+    return Page([*ran, *([] if found else ["Nothing is wrong."])], lines, [], frame.FOUND)

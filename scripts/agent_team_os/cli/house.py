@@ -93,7 +93,7 @@ def bus(as_json: bool) -> None:
         rules = {key: bus.map.get(key, {}) for key in ("routing", "routing_rules", "domains", "cc_awareness")}
         output.emit({"home": bus.home, "agents": rows, "routing": rules, "hooks": hook_log.both(bus.home)})
     else:
-        output.show_page(text.roster(bus, rows))
+        output.show_page(text.roster(bus, rows, output.program()))
 
 
 @click.command()
@@ -131,7 +131,7 @@ def doctor(repair: bool, as_json: bool) -> int:
     if as_json:
         output.emit({"ok": ok, "findings": findings, "hooks": hook_log.both(home)})
     else:
-        output.show_page(text.findings(home, findings))
+        output.show_page(text.findings(home, findings, output.program()))
     return 0 if ok else 4
 
 

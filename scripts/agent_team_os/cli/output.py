@@ -7,7 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..protocol import show, strictjson
+from ..protocol import frame, show, strictjson
+from ..protocol import home as layout
 from ..protocol.errors import CannotWrite
 
 if TYPE_CHECKING:
@@ -44,8 +45,16 @@ def show_page(page: text.Page) -> None:
     """A page on stdout: in a frame where a session's shell passes it on to a model, plain for a person."""
     from .. import text
 
-    for_model = os.environ.get("CLAUDECODE") or os.environ.get("AGENT_TEAM_OS_SESSION")
-    say(text.framed(page) if for_model else text.plain(page))
+    say(text.framed(page) if _for_model() else text.plain(page))
+
+
+def program() -> str:
+    """How the reader calls this program: a model by its path, since it may be on no PATH of a plugin's user."""
+    return f'"{layout.launcher()}"' if _for_model() else "ato"
+
+
+def _for_model() -> bool:
+    return bool(os.environ.get("CLAUDECODE") or os.environ.get("AGENT_TEAM_OS_SESSION"))
 
 
 def bold(text: str) -> str:
@@ -98,7 +107,8 @@ def failure(code: str, message: str, hint: str, status: int) -> int:
             flush()
     else:
         stop = "" if message.endswith((".", "?", "!")) or not hint else "."
-        note(f"ato: {message}{stop} {hint}".rstrip())
+        words = f"ato: {message}{stop} {show.calls(hint, program())}".rstrip()
+        note(frame.frame([words], frame.REFUSAL) if _for_model() else words)
     return status
 
 

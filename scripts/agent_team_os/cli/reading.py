@@ -34,7 +34,7 @@ def inbox(every: bool, as_json: bool) -> None:
             {"agent": bus.agent, "session": name, "count": len(pending), "pending": pending, "quarantined": aside}
         )
         return
-    output.show_page(text.inbox(bus.agent if every else name, letters, bold=output.bold))
+    output.show_page(text.inbox(bus.agent if every else name, letters, ato=output.program(), bold=output.bold))
     if aside:
         what = "1 file that is no valid message was" if aside == 1 else f"{aside} files that are no valid messages were"
         output.note(f"{what} set aside. See: ato doctor")
@@ -59,7 +59,7 @@ def read(message: str | None, peek: bool, save: str | None, as_json: bool) -> No
                 document["saved"] = saved
             output.emit(document)
         else:
-            output.show_page(text.letter(bus.home, letter, saved))
+            output.show_page(text.letter(bus.home, letter, saved, output.program()))
             if save and not saved:
                 output.note("Nothing is attached to it.")
         output.flush()  # only what was shown is archived
@@ -74,10 +74,10 @@ def thread(thread_id: str | None, status: str | None, as_json: bool) -> None:
     bus = here.open_bus()
     if thread_id:
         document = bus.thread(thread_id)
-        output.emit(document) if as_json else output.show_page(text.thread(document, bus.who.agent))
+        output.emit(document) if as_json else output.show_page(text.thread(document, bus.who.agent, output.program()))
         return
     found = bus.recent_threads(status)
-    output.emit({"threads": found}) if as_json else output.show_page(text.threads(found))
+    output.emit({"threads": found}) if as_json else output.show_page(text.threads(found, output.program()))
 
 
 @click.command()

@@ -51,7 +51,7 @@ def counts(mail: Mail) -> str:
 def framed(call: Call, shown: list[str]) -> list[str]:
     """A line in a frame for each of these messages that is still there; nothing if there are none."""
     boxes = inbox.seen_by(call.home, call.agent, call.slug)
-    folders = [*boxes, *(f"{box}/{layout.READ}" for box in boxes)]
+    folders = [*boxes, *(f"{box}/{archive}" for box in boxes for archive in (layout.READ, layout.DONE))]
     messages = [known.open_again(folders, message_id) for message_id in shown]
     if None in messages:
         known.forget(call.home, call.agent)

@@ -42,6 +42,7 @@ class Call:
         self.slug = who.slug or ""
         self.workspace = who.workspace
         self.session_id = session_id(given, environ)
+        self.left = ""  # the agent whose session this was before
         self.news = False  # whether the memory says more than what is on the disk
         self.memory = self._remember()
         self.after: list[Callable[[], None]] = []
@@ -55,13 +56,7 @@ class Call:
     def pid(self) -> int:
         """The process of the session: Claude Code names it, else whoever started the hook."""
         named = self.environ.get("CLAUDE_PID", "")
-        return int(named) if named.isdecimal() and len(named) < 10 else os.getppid()
-
-    @property
-    def helper(self) -> str:
-        """The command that a model runs: the launcher beside the package, else whatever is on PATH."""
-        launcher = helper()
-        return launcher if os.path.exists(launcher) else "ato"
+        return int(named) if named.isascii() and named.isdecimal() and len(named) < 10 else os.getppid()
 
     def beat(self, state: str) -> None:
         """A sign of life in the registry; `state` is active or idle. On a full disk there is none."""
@@ -69,6 +64,8 @@ class Call:
             from ..mail import registry
 
             try:
+                if self.left not in ("", self.agent):
+                    registry.leave(self.home, self.left, self.session_id)
                 registry.beat(
                     self.home, self.agent, self.slug, self.session_id, self.workspace, self.pid,
                     self.memory["started"], state,
@@ -85,6 +82,9 @@ class Call:
         if left.get("session") == self.session and isinstance(left.get("started"), str):
             return left
         self.news = True
+        before = left.get("session")
+        if isinstance(before, str) and ids.is_agent(before.partition("/")[0]):
+            self.left = before.partition("/")[0]
         return {
             "session": self.session,
             "started": show.timestamp(),
@@ -119,11 +119,6 @@ def command_of(given: dict[str, Any]) -> str:
     name = given.get("command_name")
     plugin, _, verb = name.rpartition(":") if isinstance(name, str) else ("", "", "")
     return verb if plugin == PLUGIN and verb in COMMANDS else ""
-
-
-def helper() -> str:
-    """Where the launcher is in a clone or a plugin: beside the package."""
-    return os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "ato")
 
 
 def session_id(given: dict[str, Any], environ: Mapping[str, str]) -> str:

@@ -76,7 +76,14 @@ def _handle(
         document, news = homes.known_map(home)
     except InvalidMap as error:
         if event == "SessionStart":  # once, and for the person: nothing works until it is mended
-            _print(stdout, {"systemMessage": show.one_line(f"agent-team-os: {error.message}. {error.hint}", 500)})
+            _print(
+                stdout,
+                {
+                    "systemMessage": show.one_line(
+                        f"agent-team-os: {error.message}. {error.hint} (here: /bus doctor)", 500
+                    )
+                },
+            )
         raise
     who = identity.of_workspace(document, environ, workspace)
     if who.agent is None or who.slug is None:
@@ -119,7 +126,7 @@ def _answer(call: Call) -> Optional[dict[str, Any]]:
     else:
         from . import pre_tool_use
 
-        allowed = pre_tool_use.run(call.given, call.workspace, call.helper)
+        allowed = pre_tool_use.run(call.given, call.workspace, layout.launcher())
         specific = {"permissionDecision": "allow"} if allowed else None
     return {"hookSpecificOutput": {"hookEventName": call.event, **specific}} if specific else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from . import shell
+from .call import COMMANDS, PLUGIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ _VERBS = {
     },
 }  # fmt: skip
 
+_TEXTS = tuple(f"{PLUGIN}:{name}" for name in (*COMMANDS, PLUGIN))
+
 
 def run(given: dict[str, Any], workspace: str, helper: str) -> bool:
-    """True for a Bash command that is exactly one harmless call of the helper. Never raises.
+    """True for a Bash command that is exactly one harmless call of the helper, and for our own texts. Never raises.
 
     `workspace` is the absolute path of the project, whose files may be sent; `helper` is that of our program.
     """
@@ -55,7 +58,11 @@ def run(given: dict[str, Any], workspace: str, helper: str) -> bool:
 
 def _passes(given: dict[str, Any], workspace: str, helper: str) -> bool:
     asked = given.get("tool_input")
-    if given.get("tool_name") != "Bash" or given.get("agent_id") is not None or not isinstance(asked, dict):
+    if given.get("agent_id") is not None or not isinstance(asked, dict):
+        return False
+    if given.get("tool_name") == "Skill":  # a text of ours for the model, which opens no door by itself
+        return asked.get("skill") in _TEXTS
+    if given.get("tool_name") != "Bash":
         return False
     command = asked.get("command")
     if asked.get("dangerouslyDisableSandbox") or asked.get("run_in_background") or not isinstance(command, str):
@@ -63,7 +70,8 @@ def _passes(given: dict[str, Any], workspace: str, helper: str) -> bool:
     call = shell.parse(command)
     if call is None or not _is_ours(call[0][0], helper):
         return False
-    if (os.path.realpath(helper) + "/").startswith(os.path.realpath(workspace).rstrip("/") + "/"):
+    root = os.path.realpath(workspace)
+    if os.path.isabs(workspace) and root != "/" and os.path.realpath(helper).startswith(root + "/"):
         return False  # one in the project can be rewritten by whoever works there
     args = call[0][1:]
     if args in (["--version"], ["--help"], ["-h"]):

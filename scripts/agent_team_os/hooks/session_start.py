@@ -26,9 +26,18 @@ def run(call: Call) -> dict[str, Any]:
     _tidy(call)
     source = call.given.get("source")
     answer = {"additionalContext": enter(call, repeated=source in _REPEATED)}
-    if source not in _REPEATED and call.given.get("session_title") in (None, "", call.agent):
+    if source not in _REPEATED and call.given.get("session_title") in (None, "", *_ours(call)):
         answer["sessionTitle"] = call.agent
     return answer
+
+
+def _ours(call: Call) -> set[str]:
+    """The titles this program may have given the session: the agents it has been."""
+    exported = call.memory.get("exported")
+    return {
+        call.agent,
+        *(str(session).partition("/")[0] for session in (exported if isinstance(exported, list) else ())),
+    }
 
 
 def enter(call: Call, repeated: bool = False) -> str:

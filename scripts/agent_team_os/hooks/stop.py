@@ -6,6 +6,7 @@ import zlib
 
 from ..mail import known
 from ..protocol import agentmap
+from ..protocol import home as layout
 from ..protocol.message import PRIORITIES
 from . import announce
 
@@ -43,7 +44,7 @@ def run(call: Call) -> Optional[dict[str, Any]]:
     call.beat("active")
     shown = known.first(mail, SHOWN, newest=False)
     call.announce(shown, pending)
-    return {"decision": "block", "reason": _reason(call, len(mail), shown, blocked + 1, drain["max_blocks"])}
+    return {"decision": "block", "reason": _reason(call, len(mail), shown, blocked + 1, int(drain["max_blocks"]))}
 
 
 def unhandled(call: Call, drain: dict[str, Any], pending: Mail) -> Mail:
@@ -67,14 +68,14 @@ def _count(call: Call, mail: Mail) -> int:
     """How often this very set has blocked already."""
     blocked = call.memory.get("blocked")
     if isinstance(blocked, list) and len(blocked) == 2 and blocked[0] == _name(mail) and isinstance(blocked[1], int):
-        return blocked[1]
+        return max(0, blocked[1])
     return 0
 
 
 def _reason(call: Call, number: int, shown: list[str], block: int, most: int) -> str:
     """How many are unhandled, the first of them, and how to handle them."""
     what = "1 message is unhandled" if number == 1 else f"{number} messages are unhandled"
-    helper = f'"{call.helper}"'
+    helper = f'"{layout.launcher()}"'
     text = [
         f"{what} (block {block} of {most}). Read each: {helper} read ID. Act on it, or answer it: "
         f"{helper} reply ID response --body - with the answer on stdin (accept, decline or question instead of "

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 from .. import text
 from ..bus import Bus
-from ..mail import delivery, identity, registry
+from ..mail import delivery, identity
 from ..protocol import agentmap, frame, show
-from ..protocol.errors import BusError, Usage
+from ..protocol import home as layout
+from ..protocol.errors import BusError, UnknownAgent, Usage
 from ..storage import home as homes
 from . import announce, session_start, writing
-from .call import Call, helper
+from .call import Call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,13 +35,18 @@ class Asked:
         self.workspace = workspace
         arguments = given.get("command_args")
         self.words = arguments.split() if isinstance(arguments, str) else []
-        launcher = helper()
-        self.ato = f'"{launcher}"' if os.path.exists(launcher) else "ato"
+        self.ato = f'"{layout.launcher()}"'
         there = homes.check(home)
         agent_map = homes.read_map(home) if there else {}
         if there:
             delivery.recover(home)
-        self.bus = Bus(home, agent_map, identity.of_workspace(agent_map, environ, workspace))
+        try:
+            who = identity.of_workspace(agent_map, environ, workspace)
+        except UnknownAgent:
+            if verb != "bus":  # which must work to mend it: the name may be the one that is to join
+                raise
+            who = identity.of_workspace(agent_map, {}, workspace)
+        self.bus = Bus(home, agent_map, who)
 
     def flags(self, *allowed: str) -> set[str]:
         """The options among the words, taken out of them; Usage for any other."""
@@ -74,8 +78,8 @@ def run(home: str, verb: str, given: dict[str, Any], environ: Mapping[str, str],
 def refusal(error: BusError) -> str:
     """Why a command did not work, framed: it may quote anybody."""
     stop = "" if error.message.endswith((".", "?", "!")) or not error.hint else "."
-    words = show.one_line(f"{error.message}{stop} {error.hint}".strip(), 800)
-    return frame.frame([words], "This did not work. What the bus says of it follows on the lines marked {mark}.")
+    words = show.calls(show.one_line(f"{error.message}{stop} {error.hint}".strip(), 800), f'"{layout.launcher()}"')
+    return frame.frame([words], frame.REFUSAL)
 
 
 def _inbox(asked: Asked, say: Say) -> None:
@@ -85,7 +89,7 @@ def _inbox(asked: Asked, say: Say) -> None:
     letters = bus.inbox(every)
     name = bus.agent if every else f"{bus.agent}/{bus.who.slug}"
     page = text.framed(text.inbox(name, letters, asked.ato))
-    say(show.cut(page, announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} inbox"))
+    say(show.cut(page, announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} inbox{' --all' * every}"))
 
 
 def _read(asked: Asked, say: Say) -> None:
@@ -122,7 +126,7 @@ def _bus(asked: Asked, say: Say) -> None:
         asked.at_most(0)
         from ..mail import doctor
 
-        page = text.framed(text.findings(asked.bus.home, doctor.examine(asked.bus.home)))
+        page = text.framed(text.findings(asked.bus.home, doctor.examine(asked.bus.home, bare=True), asked.ato))
         say(show.cut(page, announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} doctor"))
     elif what:
         raise Usage(f'/bus knows join NAME, drain on, drain off and doctor, not "{what[:40]}"')
@@ -139,7 +143,7 @@ def _join(asked: Asked, say: Say) -> None:
     asked.at_most(1)
     if not asked.words:
         raise Usage("/bus join needs a name, such as ops or dev", "For example: /bus join dev")
-    bus, before = asked.bus, asked.bus.who.agent
+    bus = asked.bus
     name = asked.words[0]
     number = bus.join(name, asked.workspace, {})
     who = identity.of_workspace(bus.map, asked.environ, asked.workspace)
@@ -150,8 +154,6 @@ def _join(asked: Asked, say: Say) -> None:
         say(f"{done} But this session stays {who.agent}, because {show.one_line(who.why)} says so.")
         return
     call = Call("UserPromptExpansion", asked.given, asked.environ, bus.home, bus.map, who)
-    if before and before != name and call.session_id:
-        registry.leave(bus.home, before, call.session_id)
     answer = session_start.enter(call)
     say("\n".join([done, answer]))
     for step in call.after:

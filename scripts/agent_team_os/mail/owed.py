@@ -10,7 +10,7 @@ import os
 import time
 
 from ..protocol import home as layout
-from ..protocol import strictjson
+from ..protocol import ids, strictjson
 from ..storage import files
 from . import inbox, known, threads
 
@@ -31,15 +31,17 @@ def requests(home: str, agent: str, slug: str) -> known.Mail:
     `accept` is no answer: it promises one. Where two sessions share a box, both owe what either has read.
     """
     memory = _load(home, agent)
+    oldest = time.strftime("msg-%Y%m%dT%H%M%SZ", time.gmtime(time.time() - WINDOW))
     found: known.Mail = {}
     news = False
     for box in inbox.seen_by(home, agent, slug):
-        folder = os.path.join(box, layout.READ)
-        looked = memory.setdefault(os.path.basename(box), {"changed": 0, "ids": {}})
-        news = _look(home, agent, folder, looked) or news
-        for message_id, owes in looked["ids"].items():
-            if owes and not _answered(home, agent, message_id, owes[0]):
-                found[message_id] = owes[1]
+        for archive in (layout.READ, layout.DONE):
+            folder = os.path.join(box, archive)
+            looked = memory.setdefault(os.path.relpath(folder, home), {"changed": 0, "ids": {}})
+            news = _look(home, agent, folder, looked, oldest) or news
+            for message_id, owes in looked["ids"].items():
+                if owes and message_id >= oldest and not _answered(home, agent, message_id, owes[0]):
+                    found[message_id] = owes[1]
     if news:
         try:
             files.note(layout.owed(home, agent), strictjson.compact(memory))
@@ -48,15 +50,14 @@ def requests(home: str, agent: str, slug: str) -> known.Mail:
     return found
 
 
-def _look(home: str, agent: str, folder: str, looked: dict[str, Any]) -> bool:
+def _look(home: str, agent: str, folder: str, looked: dict[str, Any], oldest: str) -> bool:
     """Bring what is known of an archive up to date; False if nothing has changed in it."""
     try:
-        changed = os.stat(folder).st_mtime_ns
+        changed = os.stat(folder).st_mtime_ns // 1000  # in nanoseconds it is more than a JSON number holds
     except OSError:
         return False
     if changed == looked["changed"]:
         return False
-    oldest = time.strftime("msg-%Y%m%dT%H%M%SZ", time.gmtime(time.time() - WINDOW))
     before: dict[str, Any] = looked["ids"]
     now: dict[str, Any] = {}
     for name in inbox.names(folder):
@@ -64,7 +65,7 @@ def _look(home: str, agent: str, folder: str, looked: dict[str, Any]) -> bool:
         if message_id >= oldest:
             now[message_id] = before[message_id] if message_id in before else _owes(home, agent, f"{folder}/{name}")
     # A change within the clock's last tick would not show in the time of the folder: look again next time.
-    looked["changed"] = changed if time.time_ns() - changed > 1_000_000_000 else 0
+    looked["changed"] = changed if time.time() * 1e6 - changed > 1e6 else 0
     looked["ids"] = now
     return True
 
@@ -91,8 +92,8 @@ def _answered(home: str, agent: str, message_id: str, thread_id: str) -> bool:
 
 def answers(thread: Thread, agent: str, message_id: str) -> bool:
     """Whether a thread holds an answer of this agent behind a message."""
-    ids = [entry["id"] for entry in thread["messages"]]
-    later = thread["messages"][ids.index(message_id) + 1 :] if message_id in ids else thread["messages"]
+    order = [entry["id"] for entry in thread["messages"]]
+    later = thread["messages"][order.index(message_id) + 1 :] if message_id in order else thread["messages"]
     return any(entry["from"] == agent and entry["type"] in ANSWERS for entry in later)
 
 
@@ -111,7 +112,8 @@ def _is_memory(memory: Any) -> bool:
         and isinstance(looked.get("changed"), int)
         and isinstance(looked.get("ids"), dict)
         and all(
-            owes == [] or (isinstance(owes, list) and len(owes) == 2 and all(isinstance(part, str) for part in owes))
+            owes == []
+            or (isinstance(owes, list) and len(owes) == 2 and ids.is_thread(owes[0]) and owes[1] in known.KINDS)
             for owes in looked["ids"].values()
         )
         for looked in memory.values()

@@ -22,6 +22,12 @@ def find(environ: Mapping[str, str]) -> str:
     return os.path.abspath(os.path.expanduser(named))
 
 
+def launcher() -> str:
+    """How the program is called: the launcher beside the package, in a clone or a plugin, else what is on PATH."""
+    path = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "ato")
+    return path if os.path.exists(path) else "ato"
+
+
 def agent_map(home: str) -> str:
     """AGENT_MAP.json."""
     return os.path.join(home, "AGENT_MAP.json")

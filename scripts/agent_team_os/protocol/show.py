@@ -158,6 +158,11 @@ def day_time(stamp: object) -> str:
     )
 
 
+def calls(text: str, ato: str) -> str:
+    """A hint of ours with each `ato VERB` in it called by its path: on PATH there need be none."""
+    return re.sub(r"(?<![\w./\"-])ato (?=[a-z])", lambda _: ato + " ", text)
+
+
 def units(text: str) -> int:
     """How long Claude Code finds a text: in UTF-16 units, of which a rare character has two."""
     return len(text) + sum(char > "\uffff" for char in text)
@@ -170,9 +175,11 @@ def cut(text: str, most: int, rest: str) -> str:
     """
     if units(text) <= most:
         return text
-    room = most - units(rest) - 2
+    room = most - units(rest) - 3
     kept = text[:room]
     while units(kept) > room:
         kept = kept[: len(kept) - (units(kept) - room + 1) // 2]
-    lines = kept.rpartition("\n")[0]
-    return f"{lines or kept + '…'}\n{rest}"
+    lines, _, last = kept.rpartition("\n")
+    if not lines or units(last) > room // 2:  # a line that is most of it is cut itself
+        return f"{kept}…\n{rest}"
+    return f"{lines}\n{rest}"

@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     from ...protocol.documents import Finding
 
 
-def examine(home: str) -> list[Finding]:
-    """What is wrong, the worst first. Says nothing about what other processes are just doing."""
+def examine(home: str, bare: bool = False) -> list[Finding]:
+    """What is wrong, the worst first. Says nothing about what other processes are just doing.
+
+    `bare`: nor about the Python that runs it, which for a hook is any.
+    """
     found = []
-    for item in _findings(home):
+    for item in _findings(home, bare):
         if item not in found:
             found.append(item)
     return sorted(found, key=lambda item: SEVERITIES.index(item["severity"]))
 
 
-def _findings(home: str) -> Iterator[Finding]:
-    for check in place.ALWAYS:
+def _findings(home: str, bare: bool) -> Iterator[Finding]:
+    for check in (*(() if bare else place.PYTHON_CHECKS), *place.ALWAYS):
         yield from look(check, home)
     if not place.ours(home):
         return

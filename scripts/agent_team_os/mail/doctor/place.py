@@ -276,7 +276,8 @@ def file_system_of(path: str, mounts: str) -> str:
     return kind
 
 
-ALWAYS = (python_too_old, package_missing, home_missing, home_refused)
+PYTHON_CHECKS = (python_too_old, package_missing)
+ALWAYS = (home_missing, home_refused)
 CHECKS = (
     home_read_only, foreign_owner, wrong_mode, folder_missing, not_a_folder, foreign_name, temporary_left,
     disk_full, file_system,
