@@ -199,12 +199,14 @@ VALID = {
     "thread_id": ("thread-20260520-abc123", thread_like),
     "day": ("2026-05-20", day_like),
     "sha256": ("0123456789abcdef" * 4, sum_like),
+    "session_id": ("s-1", session_like),
+    "event": ("Stop", lambda name: name.isascii() and name.isalpha()),
     "name": ("dev", lambda name: bool(name) and "/" not in name and "\0" not in name),
 }
 BUILDERS = [
     (name, parameter)
     for name, function in inspect.getmembers(layout, inspect.isfunction)
-    if name != "find" and not name.startswith("_")
+    if name not in ("find", "launcher") and not name.startswith("_")
     for parameter in inspect.signature(function).parameters
     if parameter != "home"
 ]

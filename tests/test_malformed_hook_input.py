@@ -14,15 +14,23 @@ from support.broken import GOOD, box, message, place
 from support.cli import PATIENCE
 from support.hooks import fire
 
+# What Claude Code may write, or what can be read all the same; no object counts as an empty one.
+LENIENT = (
+    "over 1 MiB", "empty", "array", "string", "number", "null", "true", "duplicate key", "duplicate key below",
+    "duplicate key by an escape", "duplicate half of a pair", "duplicate key that drives a terminal", "NaN", "Infinity",
+    "minus Infinity", "1e400", "2**53 + 1", "-2**53 - 1", "33 levels", "lone surrogate", "lone low surrogate",
+    "lone surrogate as key", "surrogates in UTF-8", "UTF-16", "UTF-16 without a mark", "UTF-32", "byte order mark",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize("kind", corpus.TEXTS)
 def test_as_hook_input(team: Team, kind: str) -> None:
-    """A hook that is given no JSON prints nothing; JSON that is no object counts as an empty one."""
+    """A hook that is given no JSON prints nothing; what our own files may not hold is no reason to be silent."""
     place(box(team) / f"{GOOD}.json", message(GOOD))
     given = corpus.text(kind, {"session_id": "s1", "cwd": str(team.root / "dev"), "hook_event_name": "SessionStart"})
     environ = {"AGENT_TEAM_OS_HOME": str(team.home), "AGENT_TEAM_OS_AGENT": "dev"}
     printed = fire("SessionStart", given, environ, str(team.root / "dev"))
-    if kind in ("over 1 MiB", "empty", "array", "string", "number", "null", "true"):
+    if kind in LENIENT:
         assert printed is not None
         assert "You are dev" in printed
     else:
@@ -53,7 +61,7 @@ def test_hook_input_with_wrong_fields(team: Team, event: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["no JSON", "UTF-16", "NaN", "100000 levels", "cut at a half", "duplicate half of a pair"]
+    "kind", ["no JSON", "trailing garbage", "raw NUL", "100000 levels", "cut at a half", "two documents"]
 )
 def test_as_hook_input_of_the_program(team: Team, kind: str) -> None:
     """The program given such input exits 0 and prints nothing at all."""

@@ -267,7 +267,7 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 def test_the_hooks() -> None:
-    """Each of the six events has one hook, PreToolUse one for each of two tools: the launcher with the event's name, called without a shell's quoting."""
+    """Each event has one hook, PreToolUse one for each of two tools: the launcher, called without a shell."""
     hooks = manifest("hooks/hooks.json")["hooks"]
     assert sorted(hooks) == sorted(dispatch.EVENTS)
     assert len(hooks) == 6

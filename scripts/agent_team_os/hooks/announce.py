@@ -48,23 +48,30 @@ def counts(mail: Mail) -> str:
     return ", ".join(parts) + "." + (f" {copies} {noun} for your information." if copies else "")
 
 
-def framed(call: Call, shown: list[str]) -> list[str]:
-    """A line in a frame for each of these messages that is still there; nothing if there are none."""
+def opened(call: Call, shown: list[str]) -> list[str]:
+    """A line for each of these messages; with one missing that is gone, or that is no message any more."""
     boxes = inbox.seen_by(call.home, call.agent, call.slug)
     folders = [*boxes, *(f"{box}/{archive}" for box in boxes for archive in (layout.READ, layout.DONE))]
     messages = [known.open_again(folders, message_id) for message_id in shown]
     if None in messages:
         known.forget(call.home, call.agent)
-    lines = [frame.line(message) for message in messages if message is not None]
+    return [frame.line(message) for message in messages if message is not None]
+
+
+def framed(lines: list[str]) -> list[str]:
+    """These lines in a frame; nothing if there are none."""
     return [frame.frame(lines)] if lines else []
 
 
-def start(call: Call, mail: Mail, told: set[str]) -> str:
+def start(call: Call, mail: Mail, told: set[str], again: bool = False) -> str:
     """The whole announcement; messages the session was told of before are only counted."""
     letters = {message_id: kind for message_id, kind in mail.items() if kind != known.COPY}
     news = {message_id: kind for message_id, kind in letters.items() if message_id not in told}
     shown = known.first(news, SHOWN)
-    text = [who(call), f"Inbox: {counts(mail)}", *framed(call, shown)]
+    lines = opened(call, shown)
+    if len(lines) < len(shown) and not again:
+        return start(call, pending(call), told, again=True)
+    text = [who(call), f"Inbox: {counts(mail)}", *framed(lines)]
     if len(letters) > len(shown):
         text.append(f"{len(letters) - len(shown)} {'more' if news else 'seen before'}: /inbox")
     text.append(COMMANDS)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from ..mail import memory
 from ..protocol import ids, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any, Callable
+    from typing import Any, Callable, Optional
 
     from ..mail.identity import Identity
     from ..mail.known import Mail
@@ -53,10 +51,10 @@ class Call:
         return f"{self.agent}/{self.slug}"
 
     @property
-    def pid(self) -> int:
-        """The process of the session: Claude Code names it, else whoever started the hook."""
+    def pid(self) -> Optional[int]:
+        """The process of the session, as Claude Code names it; else None, and its last sign of life counts."""
         named = self.environ.get("CLAUDE_PID", "")
-        return int(named) if named.isascii() and named.isdecimal() and len(named) < 10 else os.getppid()
+        return (int(named) or None) if named.isascii() and named.isdecimal() and len(named) < 10 else None
 
     def beat(self, state: str) -> None:
         """A sign of life in the registry; `state` is active or idle. On a full disk there is none."""
@@ -79,7 +77,7 @@ class Call:
         A session that has become another agent's starts anew, but for what its shells were told.
         """
         left = memory.load(self.home, self.session_id)
-        if left.get("session") == self.session and isinstance(left.get("started"), str):
+        if left.get("session") == self.session and show.seconds_of(left.get("started")) is not None:
             return left
         self.news = True
         before = left.get("session")

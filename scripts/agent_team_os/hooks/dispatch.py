@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from ..mail import identity
@@ -90,10 +91,7 @@ def _handle(
         return
     if news:
         homes.keep_map(home, news)
-    if files.names(layout.spool(home)):
-        from ..mail import delivery
-
-        delivery.recover(home)
+    _recover(home)
     call = Call(event, given, environ, home, document, who)
     answer = _answer(call)
     if answer:
@@ -101,6 +99,18 @@ def _handle(
     for step in call.after:
         step()
     files.touch(layout.hook_ran(home, event))
+
+
+def _recover(home: str) -> None:
+    """Finish what killed commands left, where anything is left at all."""
+    try:
+        left = files.names(layout.spool(home))
+    except OSError:  # a folder that cannot be read: doctor names it
+        return
+    if left:
+        from ..mail import delivery
+
+        delivery.recover(home)
 
 
 def _answer(call: Call) -> Optional[dict[str, Any]]:
@@ -136,10 +146,13 @@ def _tell(event: str, text: str) -> dict[str, Any]:
 
 
 def _input(stdin: Optional[BinaryIO]) -> tuple[dict[str, Any], Optional[Exception]]:
-    """The hook's input, empty where it is no object, and what is wrong with it."""
+    """The hook's input, empty where it is no object, and what is wrong with it.
+
+    Not as strict as the bus is with its own files: a prompt may hold half a character.
+    """
     try:
-        document = strictjson.parse((stdin.read(_MOST_INPUT) if stdin else b"") or b"{}")
-    except (strictjson.BadJSON, OSError) as error:
+        document = json.loads((stdin.read(_MOST_INPUT) if stdin else b"") or b"{}")
+    except (ValueError, RecursionError, OSError) as error:
         return {}, error
     return document if isinstance(document, dict) else {}, None
 

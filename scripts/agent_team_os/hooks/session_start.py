@@ -26,7 +26,7 @@ def run(call: Call) -> dict[str, Any]:
     _tidy(call)
     source = call.given.get("source")
     answer = {"additionalContext": enter(call, repeated=source in _REPEATED)}
-    if source not in _REPEATED and call.given.get("session_title") in (None, "", *_ours(call)):
+    if call.given.get("session_title") in (None, "", *_ours(call)):
         answer["sessionTitle"] = call.agent
     return answer
 
@@ -48,10 +48,11 @@ def enter(call: Call, repeated: bool = False) -> str:
     if "CLAUDE_ENV_FILE" in call.environ:
         _export(call)
     call.beat("active")
-    try:
-        registry.write_card(call.home, call.agent, True, call.workspace, call.memory["started"])
-    except OSError:
-        pass  # a full disk must not hide the mail
+    if call.session_id:  # without one no SessionEnd could take the word back
+        try:
+            registry.write_card(call.home, call.agent, True, call.workspace, call.memory["started"])
+        except OSError:
+            pass  # a full disk must not hide the mail
     mail = announce.pending(call)
     told = set() if repeated else call.announced()
     call.announce(mail, mail)
@@ -63,7 +64,7 @@ def _export(call: Call) -> None:
 
     The file keeps its content when a session goes on, so nothing is written that is the last word already.
     """
-    path = call.environ["CLAUDE_ENV_FILE"]
+    path = os.path.realpath(call.environ["CLAUDE_ENV_FILE"])
     told = call.memory.get("exported")
     if not isinstance(told, list) or call.session not in told:
         call.memory["exported"] = [*(told if isinstance(told, list) else ()), call.session]
@@ -77,8 +78,7 @@ def _export(call: Call) -> None:
     if ours[-1:] == [line]:
         return
     try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write("\n" * bool(before and not before.endswith("\n")) + line)
+        files.append(path, ("\n" * bool(before and not before.endswith("\n")) + line).encode())
     except OSError:
         pass  # the commands then go by the folder they are called from
 
@@ -86,10 +86,14 @@ def _export(call: Call) -> None:
 def _tidy(call: Call) -> None:
     """Once an hour, take away what sessions left that have been gone for a week."""
     try:
-        if time.time() - os.stat(layout.hook_ran(call.home, "SessionStart")).st_mtime < _SWEEP:
+        if 0 <= time.time() - os.stat(layout.hook_ran(call.home, "SessionStart")).st_mtime < _SWEEP:
             return
     except OSError:
         pass  # it never ran here
-    state = os.path.join(call.home, "state")
-    files.sweep(state, registry.FORGOTTEN, lambda name: name.endswith((".log", ".checked", ".ran")))
-    registry.forget(call.home)
+    try:
+        live = registry.forget(call.home)
+        kept = (".log", ".checked", ".ran")
+        state = os.path.join(call.home, "state")
+        files.sweep(state, registry.FORGOTTEN, lambda name: name.endswith(kept) or name in live)
+    except OSError:
+        pass  # a folder that cannot be read: doctor names it

@@ -80,7 +80,7 @@ def _reason(call: Call, number: int, shown: list[str], block: int, most: int) ->
         f"{what} (block {block} of {most}). Read each: {helper} read ID. Act on it, or answer it: "
         f"{helper} reply ID response --body - with the answer on stdin (accept, decline or question instead of "
         "response where that is the answer). Then stop again.",
-        *announce.framed(call, shown),
+        *announce.framed(announce.opened(call, shown)),
     ]
     if number > len(shown):
         text.append(f"{number - len(shown)} more: {helper} inbox")

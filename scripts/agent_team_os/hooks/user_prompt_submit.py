@@ -36,7 +36,7 @@ def _words(call: Call, news: Mail) -> str:
     shown = known.first(pressing, announce.MOST)
     copies = sum(kind == known.COPY for kind in news.values())
     rest = len(news) - copies - len(shown)
-    text = [f"New mail for {call.session}: {announce.counts(news)}", *announce.framed(call, shown)]
+    text = [f"New mail for {call.session}: {announce.counts(news)}", *announce.framed(announce.opened(call, shown))]
     if rest:
         text.append(f"{rest} {'more' if shown else 'to look at'}: /inbox")
     return show.cut("\n".join(text), announce.MOST_CHARACTERS, "There is more: /inbox")

@@ -21,11 +21,19 @@ def ran(home: str) -> dict[str, str]:
     """By event, when its hook last had something to do here; the latest first."""
     folder = os.path.join(home, "state")
     found = {}
-    for name in files.names(folder):
+    for name in _names(folder):
         event = name[:-4]
         if name.endswith(".ran") and event.isascii() and event.isalpha():
             found[event] = time.time() - files.age(os.path.join(folder, name))
     return {event: show.timestamp(at) for event, at in sorted(found.items(), key=lambda item: -item[1])}
+
+
+def _names(folder: str) -> list[str]:
+    """Those of a folder; none of one that cannot be read, which doctor names."""
+    try:
+        return files.names(folder)
+    except OSError:
+        return []
 
 
 def last_error(home: str) -> Optional[str]:

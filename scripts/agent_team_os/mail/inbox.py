@@ -7,6 +7,7 @@ import os
 from ..protocol import home as layout
 from ..protocol import ids
 from ..protocol import message as messages
+from ..protocol.errors import LockBusy
 from ..storage import files
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     Letter = tuple[Message, str]  # a pending message and the path of its file
 
+_PATIENCE = 0.2  # seconds to wait before a bad file is left to the next reader: no mail waits for it
 YOUNG = 5.0  # seconds during which a file that ends early may still be being written
 
 
@@ -73,7 +75,7 @@ def load(home: str, agent: str, path: str) -> Optional[Message]:
         # Where the disk cannot be written the file stays, and the mail beside it is shown all the same.
         try:
             _set_aside(home, path, why)
-        except OSError:
+        except (OSError, LockBusy):
             pass
     return None
 
@@ -137,7 +139,7 @@ def near(home: str, agent: str, given: str) -> Optional[str]:
 def _set_aside(home: str, path: str, why: str) -> None:
     from ..storage import quarantine  # with the locks it is the larger half of what listing an inbox would load
 
-    quarantine.set_aside(home, path, why)
+    quarantine.set_aside(home, path, why, _PATIENCE)
 
 
 def claim(home: str, message_id: str, wait: Optional[float] = None) -> AbstractContextManager[None]:

@@ -34,7 +34,7 @@ def pending(home: str, agent: str, folders: list[str]) -> Mail:
     found: Mail = {}
     news = False
     for folder in folders:
-        for name in inbox.names(folder):
+        for name in _names(folder):
             message_id = name[:-5]
             kind = learned.get(message_id)
             if kind is None:
@@ -47,6 +47,14 @@ def pending(home: str, agent: str, folders: list[str]) -> Mail:
     if news:
         _save(home, agent, learned)
     return found
+
+
+def _names(folder: str) -> list[str]:
+    """The messages of a box; none of one that cannot be read: it must not hide the mail in another."""
+    try:
+        return inbox.names(folder)
+    except OSError:
+        return []
 
 
 def kind_of(message: Message) -> str:
@@ -103,7 +111,11 @@ def _load(home: str, agent: str) -> Mail:
 
 def _save(home: str, agent: str, learned: Mail) -> None:
     """Keep what is learned of mail that is still pending in any box of the agent."""
-    still = {name[:-5] for box in inbox.boxes(home, agent) for name in inbox.names(box)}
+    try:
+        boxes = inbox.boxes(home, agent)
+    except OSError:
+        return
+    still = {name[:-5] for box in boxes for name in _names(box)}
     kept = {message_id: kind for message_id, kind in learned.items() if message_id in still}
     try:
         files.note(layout.known(home, agent), strictjson.compact(kept))

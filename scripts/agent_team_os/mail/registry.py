@@ -21,7 +21,7 @@ _MAX = 65_536
 
 
 def beat(
-    home: str, agent: str, slug: str, session_id: str, workspace: str, pid: int, started: str, state: str
+    home: str, agent: str, slug: str, session_id: str, workspace: str, pid: Optional[int], started: str, state: str
 ) -> Session:
     """Enter a session, or renew its entry. The caller has checked all ids; OSError where the disk says no."""
     session: Session = {
@@ -40,13 +40,20 @@ def beat(
     return session
 
 
-def forget(home: str) -> None:
-    """Remove the entries of sessions that have been gone for a week, and what killed writers left."""
+def forget(home: str) -> set[str]:
+    """Remove the entries of sessions that have been gone for a week, and what killed writers left.
+
+    Returns the names of the files of live sessions, `<session_id>.json`, which are kept however old they are.
+    """
     folder = os.path.join(home, "registry")
+    every: set[str] = set()
     for name in files.names(folder):
         if name.endswith(".d") and ids.is_agent(name[:-2]):
             live = {session["session_id"] + ".json" for session in sessions(home, name[:-2]) if is_live(session)}
             files.sweep(os.path.join(folder, name), FORGOTTEN, live.__contains__)
+            every |= live
+    files.sweep(folder, FORGOTTEN, lambda name: not name.endswith(".tmp"))
+    return every
 
 
 def leave(home: str, agent: str, session_id: str) -> None:

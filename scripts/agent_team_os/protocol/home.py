@@ -112,6 +112,8 @@ def checked_map(home: str) -> str:
 
 def hook_ran(home: str, event: str) -> str:
     """An empty file: its time says when the hook of an event last ran."""
+    if not (event.isascii() and event.isalpha()):
+        raise ValueError("no event")
     return os.path.join(home, "state", event + ".ran")
 
 

@@ -165,11 +165,24 @@ def note(path: str, data: bytes) -> None:
         make_folder(folder)
         fd = os.open(temporary, _NEW, 0o600)
     try:
-        os.fchmod(fd, 0o600)
+        try:
+            os.fchmod(fd, 0o600)
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def append(path: str, data: bytes) -> None:
+    """Add to the end of somebody else's file; it is made if it is missing, and not waited for."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
         write_all(fd, data)
     finally:
         os.close(fd)
-    os.rename(temporary, path)
 
 
 def touch(path: str) -> None:
@@ -250,7 +263,12 @@ def put(folder: str, name: str, data: bytes) -> str:
 def log(path: str, line: bytes, most: int) -> None:
     """Append a line to a file of ours that starts anew when it has grown past `most` bytes."""
     # Not blocking: a FIFO in its place would wait for a reader for ever.
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        fd = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        make_folder(os.path.dirname(path))
+        fd = os.open(path, flags, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return

@@ -9,15 +9,16 @@ from ..protocol import show, strictjson
 from . import files, lock
 
 
-def set_aside(home: str, path: str, why: str) -> str:
+def set_aside(home: str, path: str, why: str, wait: float = lock.WAIT) -> str:
     """Move whatever lies at `path` into `.quarantine/` beside it and return its new place.
 
     A name that is taken there gets a number. OSError where the disk cannot be written: the file then stays
-    where it is and the caller goes on without it. FileNotFoundError if another reader was faster.
+    where it is and the caller goes on without it. FileNotFoundError if another reader was faster, LockBusy if
+    somebody else sets something aside for longer than `wait` seconds.
     """
     folder = os.path.join(os.path.dirname(path), layout.QUARANTINE)
     files.make_folder(folder)
-    with lock.guard(home, "@quarantine"):
+    with lock.guard(home, "@quarantine", wait):
         name = os.path.basename(path)
         target, number = os.path.join(folder, name), 0
         while os.path.lexists(target):
