@@ -342,7 +342,7 @@ main() {
     trap 'exit 130' INT
     trap 'exit 141' PIPE
     trap 'exit 143' TERM
-    scratch=$(mktemp -d "${TMPDIR:-/tmp}/agent-team-os.XXXXXX" 2>/dev/null) || die 73 "cannot make a folder in ${TMPDIR:-/tmp}."
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/ato.XXXXXX" 2>/dev/null) || die 73 "cannot make a folder in ${TMPDIR:-/tmp}."
     export TMPDIR="$scratch"
     case $mode in
     '') install_program ;;

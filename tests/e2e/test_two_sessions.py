@@ -48,6 +48,7 @@ def test_who_is_there(office: Office) -> None:
     """A session is there as long as its client runs: by its process, however that ends."""
     assert row(office, "dev")["state"] == "offline"
     terminal = office.terminal("dev")
+    until(lambda: office.sessions("dev") != [], lambda: "an entry of the session")
     (session,) = office.sessions("dev")
     assert session["pid"] == terminal.pid
     assert row(office, "dev")["state"] == "live"

@@ -66,7 +66,7 @@ def framed(lines: list[str]) -> list[str]:
 def start(call: Call, mail: Mail, told: set[str], again: bool = False) -> str:
     """The whole announcement; messages the session was told of before are only counted."""
     letters = {message_id: kind for message_id, kind in mail.items() if kind != known.COPY}
-    news = {message_id: kind for message_id, kind in letters.items() if message_id not in told}
+    news = {message_id: kind for message_id, kind in letters.items() if message_id not in told} if told else letters
     shown = known.first(news, SHOWN)
     lines = opened(call, shown)
     if len(lines) < len(shown) and not again:

@@ -34,16 +34,13 @@ def pending(home: str, agent: str, folders: list[str]) -> Mail:
     found: Mail = {}
     news = False
     for folder in folders:
-        for name in _names(folder):
-            message_id = name[:-5]
-            kind = learned.get(message_id)
-            if kind is None:
-                message = inbox.load(home, agent, f"{folder}/{name}")
-                if message is None:
-                    continue
-                kind = learned[message_id] = kind_of(message)
+        ids = [name[:-5] for name in _names(folder)]
+        for message_id in [message_id for message_id in ids if message_id not in learned]:
+            message = inbox.load(home, agent, f"{folder}/{message_id}.json")
+            if message is not None:
+                learned[message_id] = kind_of(message)
                 news = True
-            found[message_id] = kind
+        found.update((message_id, learned[message_id]) for message_id in ids if message_id in learned)
     if news:
         _save(home, agent, learned)
     return found
