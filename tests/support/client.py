@@ -67,17 +67,31 @@ def install(cache: Path = CACHE) -> Path:
         fetched, downloads = cache / "claude.new", cache / "npm"
         shutil.rmtree(fetched, ignore_errors=True)
         options = ["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts=false"]
-        _must([npm, "install", "--prefix", str(fetched), "--cache", str(downloads), *options, PACKAGE])
+        _must([npm, "install", "--prefix", str(fetched), "--cache", str(downloads), *options, PACKAGE], env=_trusting())
         assert VERSION in _must([str(fetched / program), "--version"])
         shutil.rmtree(downloads, ignore_errors=True)
         fetched.rename(place)
     return place / program
 
 
-def _must(command: list[str], cwd: Optional[Path] = None) -> str:
+def _trusting() -> dict[str, str]:
+    """This process's variables, with which npm trusts whom the system trusts: by itself it knows only its own list."""
+    authorities = "/etc/ssl/certs/ca-certificates.crt"
+    trusted = {"NODE_EXTRA_CA_CERTS": authorities} if os.path.exists(authorities) else {}
+    return {**trusted, **os.environ}
+
+
+def _must(command: list[str], cwd: Optional[Path] = None, env: Optional[Mapping[str, str]] = None) -> str:
     """What a command prints; AssertionError with its errors if it fails."""
     done = subprocess.run(
-        command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=300, check=False
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
