@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from functools import partial
 from pathlib import Path
 
 from e2e.office import QUESTION, Office
-from support.client import Room
+from support.cli import ROOT
+from support.client import Headless, Room
 from support.model import Model
 
+# What the README has the person type in ~/work and ~/code/web, in this order.
+LETTER = (ROOT / "README.md").read_text(encoding="utf-8").split("## First letter\n")[1].split("\n## ")[0]
+INSTALL = re.findall(r"^claude plugin (.*)$", LETTER, re.M)
+JOIN_OPS, JOIN_DEV, SEND, READ, REPLY = re.findall(r"^\| `[^`]*` \| `(/[^`]*)` \|", LETTER, re.M)
+FOLDERS = {"ops": "home/work", "dev": "home/code/web"}
 BUG = "summary: Login loops on Safari\nproject: web"
 FIX = "summary: The cookie lacked SameSite=None\ncommit: 3f2a9c1"
 COMPLETE = "*/bin/python"
@@ -24,9 +31,16 @@ def newcomer(room: Room, model: Model, clone: Path) -> Office:
     own = {name: value for name, value in os.environ.items() if name.startswith(names) or name.lower() in proxies}
     room.env.update(own, NO_PROXY="127.0.0.1")
     office = Office(room, model, clone)
-    office.install()
+    assert len(INSTALL) == 2
+    for command in INSTALL:
+        office.plugin(*command.replace("<this repository>", str(clone)).split())
     assert not office.home.exists()
     return office
+
+
+def headless(office: Office, agent: str, prompt: str) -> Headless:
+    """Run a prompt where the README has the agent work."""
+    return office.headless(agent, prompt, folder=FOLDERS[agent])
 
 
 def fetched(room: Room, sign: str) -> bool:
@@ -48,14 +62,14 @@ def check_files(office: Office) -> None:
 def test_headless(room: Room, model: Model, clone: Path) -> None:
     """Join, send, announcement, read, reply, and the answer announced, in sessions that each open and end."""
     office = newcomer(room, model, clone)
-    office.headless("ops", "/bus join ops")
+    headless(office, "ops", JOIN_OPS)
     assert "Done: the folder" in model.asked("ops")[0].newest
-    office.headless("dev", "/bus join dev")
-    assert "You are dev on the agent-team-os bus, session dev/dev" in model.asked("dev")[0].newest
+    headless(office, "dev", JOIN_DEV)
+    assert "You are dev on the agent-team-os bus, session dev/web" in model.asked("dev")[0].newest
     assert [rule["agent"] for rule in office.map()["rules"]] == ["ops", "dev"]
 
     model.say(office.call("send", "dev", "bug-fix", body=BUG), "Sent.", key="ops")
-    sent = office.headless("ops", "/send dev bug-fix Login loops on Safari, project web")
+    sent = headless(office, "ops", SEND)
     (letter,) = office.pending("dev")
     assert (letter["from"], letter["payload"]["summary"]) == ("ops", "Login loops on Safari")
     command, result = model.asked("ops")[-2:]
@@ -65,25 +79,25 @@ def test_headless(room: Room, model: Model, clone: Path) -> None:
     assert f"Sent {letter['id']} to dev" in result.newest
     assert sent.document["permission_denials"] == []
 
-    office.headless("dev", "Good morning")
+    headless(office, "dev", "Good morning")
     assert f"normal bug-fix from ops, just now: Login loops on Safari ({letter['id']})" in model.asked("dev")[-1].newest
-    office.headless("dev", "/read")
+    headless(office, "dev", READ)
     assert "|   project  web\n" in model.asked("dev")[-1].newest
     assert office.archived("dev") == [letter["id"]]
 
     end = letter["id"][-8:]
     model.say(office.call("reply", end, "response", body=FIX), "Replied.", key="dev")
-    replied = office.headless("dev", f"/reply {end} response It lacked SameSite, see 3f2a9c1")
+    replied = headless(office, "dev", REPLY.replace("ID", end))
     (answer,) = office.pending("ops")
     assert f"The answer goes to ops, in {letter['thread_id']}." in model.asked("dev")[-2].newest
     assert f"Replied {answer['id']} to ops" in model.asked("dev")[-1].newest
     assert FETCHING not in model.asked("dev")[-1].newest
     assert replied.document["permission_denials"] == []
 
-    office.headless("ops", "Good morning")
+    headless(office, "ops", "Good morning")
     announced = f"response/bug-fix from dev, just now: The cookie lacked SameSite=None ({answer['id']})"
     assert announced in model.asked("ops")[-1].newest
-    office.headless("ops", "/read")
+    headless(office, "ops", READ)
     assert "|   commit   3f2a9c1\n" in model.asked("ops")[-1].newest
     check_files(office)
 
@@ -91,15 +105,15 @@ def test_headless(room: Room, model: Model, clone: Path) -> None:
 def test_in_two_terminals(room: Room, model: Model, clone: Path) -> None:
     """The same between two sessions that stay open: each is told at its next prompt, and no question is ever asked."""
     office = newcomer(room, model, clone)
-    ops, dev = office.terminal("ops"), office.terminal("dev")
-    (joined,) = office.prompt(ops, "ops", "/bus join ops")
+    ops, dev = (office.terminal(agent, folder=FOLDERS[agent]) for agent in ("ops", "dev"))
+    (joined,) = office.prompt(ops, "ops", JOIN_OPS)
     assert "Done: the folder" in joined.newest
-    office.prompt(dev, "dev", "/bus join dev")
+    office.prompt(dev, "dev", JOIN_DEV)
     assert [rule["agent"] for rule in office.map()["rules"]] == ["ops", "dev"]
 
     call = office.call("send", "dev", "bug-fix", body=BUG)
     model.say(call, "Sent.", key="ops")
-    ops.submit("/send dev bug-fix Login loops on Safari")
+    ops.submit(SEND)
     for sign in (".new-*", ".new-*/made/bin/python", COMPLETE):  # patience for each step of the fetch
         ops.wait(partial(fetched, room, sign), sign)
     ops.wait_for("● Sent.")
@@ -112,19 +126,19 @@ def test_in_two_terminals(room: Room, model: Model, clone: Path) -> None:
     assert "no live session" not in result.newest
 
     (told,) = office.prompt(dev, "dev", "Good morning")
-    assert "New mail for dev/dev: 1 pending." in told.newest
-    (read,) = office.prompt(dev, "dev", "/read")
+    assert "New mail for dev/web: 1 pending." in told.newest
+    (read,) = office.prompt(dev, "dev", READ)
     assert "|   project  web\n" in read.newest
     assert office.archived("dev") == [letter["id"]]
 
     end = letter["id"][-8:]
     call = office.call("reply", end, "response", "--priority", "high", body=FIX)
-    office.prompt(dev, "dev", f"/reply {end} response It lacked SameSite", call)
+    office.prompt(dev, "dev", REPLY.replace("ID", end), call)
     (answer,) = office.pending("ops")
     (told,) = office.prompt(ops, "ops", "Good morning")
     assert f"response/bug-fix from dev, just now: The cookie lacked SameSite=None ({answer['id']})" in told.newest
     model.say("dev says: The cookie lacked SameSite=None", key="ops")
-    ops.submit("/read")
+    ops.submit(READ)
     ops.wait_for("● dev says: The cookie lacked SameSite=None")
     assert "|   commit   3f2a9c1\n" in model.asked("ops")[-1].newest
     for terminal in (ops, dev):
