@@ -13,7 +13,7 @@ import pytest
 from conftest import Team
 from support.cli import ORDINARY, PATIENCE
 from support.hooks import LAUNCHER, said
-from support.launcher import NAMES, REAL, TOOLS, cache, found, program, run
+from support.launcher import NAMES, REAL, TOOLS, apart, cache, found, program, run
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def test_the_only_python(name: str, team: Team, tools: Path) -> None:
     """A Python by any of its names is found, and the real one is remembered, readable for its owner alone."""
     folder = team.root / "two words's"
     folder.mkdir()
-    (folder / name).symlink_to(REAL)
+    (folder / name).symlink_to(apart(team))
     answer = run(team, hidden=True, env={**team.env, "PATH": f"{tools}:{folder}"})
     assert said(answer).startswith("You are dev")
-    assert cache(team).read_text() == f"{REAL}\n"
+    assert cache(team).read_text() == f"{apart(team)}\n"
     assert {path.stat().st_mode & 0o077 for path in (cache(team), cache(team).parent)} == {0}
     assert [path.name for path in cache(team).parent.iterdir()] == ["python"]
 
@@ -99,7 +99,7 @@ def test_no_python_at_all(team: Team, tools: Path) -> None:
     env = {**team.env, "PATH": str(tools)}
     assert run(team, hidden=True, env=env) == {}
     assert not cache(team).exists()
-    (tools / "python3").symlink_to(REAL)
+    (tools / "python3").symlink_to(apart(team))
     assert said(run(team, hidden=True, env=env)).startswith("You are dev")
 
 

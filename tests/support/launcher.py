@@ -48,6 +48,13 @@ def cache(team: Team) -> Path:
     return team.root / ".cache/agent-team-os/python"
 
 
+def apart(team: Team) -> Path:
+    """Where the Python of the tests is as long as those of the system are hidden; it may be one of them."""
+    path = team.root / "apart"
+    path.touch()
+    return path
+
+
 def run(
     team: Team, *, hidden: bool = False, env: Optional[Mapping[str, str]] = None, event: str = "SessionStart",
     launcher: str = str(LAUNCHER), cwd: Optional[Path] = None, shell: str = "sh", script: str = 'exec "$@"',
@@ -60,7 +67,10 @@ def run(
         blank = team.root / "blank"
         blank.touch()
         there = [path for path in SYSTEM if os.path.exists(path)]
-        script = "".join(f"{found('mount')} --bind {shlex.quote(str(blank))} {path}; " for path in there) + script
+        mounts = [(REAL, str(apart(team))), *((str(blank), path) for path in there)]
+        script = (
+            "".join(f"{found('mount')} --bind {shlex.quote(one)} {shlex.quote(at)}; " for one, at in mounts) + script
+        )
     before = UNSHARE if hidden else ORDINARY
     command = [*map(found, before[:1]), *before[1:], found("sh"), "-c", script, "sh", found(shell), launcher, event]
     done = subprocess.run(
