@@ -176,6 +176,16 @@ def test_a_process_that_has_ended(dead: int, team: Team) -> None:
     assert state(team) == "offline"
 
 
+def test_a_process_nobody_has_taken_note_of(team: Team) -> None:
+    """A session whose process has ended is gone too while its parent has not asked what became of it."""
+    with subprocess.Popen(["true"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.read() == b""  # it has closed all it had
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        enter(team, "s-1", pid=process.pid)
+        assert state(team) == "offline"
+
+
 def test_a_process_that_has_run_for_long(team: Team) -> None:
     """A session is live while its process is, however long ago it was last seen, also where it may not be signalled."""
     ticks = int(Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19])

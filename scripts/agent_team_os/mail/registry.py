@@ -142,6 +142,8 @@ def _runs(pid: int, seen: float) -> bool:
         pass
     except (ProcessLookupError, OverflowError):
         return False
+    if process.is_zombie(pid):
+        return False
     began = process.start_time(pid)
     return began is None or began <= seen + 60  # both clocks count whole seconds, and one may be set
 

@@ -44,6 +44,15 @@ def started(pid: int) -> str:
         return "0"
 
 
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and only waits for its parent to take note; False where that is unknown."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return False
+
+
 def start_time(pid: int) -> Optional[float]:
     """When a process started, in seconds since 1970; None where unknown.
 
