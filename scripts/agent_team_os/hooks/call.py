@@ -40,8 +40,8 @@ class Call:
         self.slug = who.slug or ""
         self.workspace = who.workspace
         self.session_id = session_id(given, environ)
-        self.left = ""  # the agent whose session this was before
-        self.news = False  # whether the memory says more than what is on the disk
+        self.former = ""  # the agent whose session this was before
+        self.unsaved = False  # whether the memory says more than what is on the disk
         self.memory = self._remember()
         self.after: list[Callable[[], None]] = []
 
@@ -62,8 +62,8 @@ class Call:
             from ..mail import registry
 
             try:
-                if self.left not in ("", self.agent):
-                    registry.leave(self.home, self.left, self.session_id)
+                if self.former not in ("", self.agent):
+                    registry.leave(self.home, self.former, self.session_id)
                 registry.beat(
                     self.home, self.agent, self.slug, self.session_id, self.workspace, self.pid,
                     self.memory["started"], state,
@@ -79,10 +79,10 @@ class Call:
         left = memory.load(self.home, self.session_id)
         if left.get("session") == self.session and show.seconds_of(left.get("started")) is not None:
             return left
-        self.news = True
+        self.unsaved = True
         before = left.get("session")
         if isinstance(before, str) and ids.is_agent(before.partition("/")[0]):
-            self.left = before.partition("/")[0]
+            self.former = before.partition("/")[0]
         return {
             "session": self.session,
             "started": show.timestamp(),
@@ -105,7 +105,7 @@ class Call:
         def remember() -> None:
             before = self.announced()
             now = before.union(told) & pending.keys()
-            if now != before or self.news:
+            if now != before or self.unsaved:
                 self.memory["announced"] = sorted(now)
                 self.keep()
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 EVENTS = ("SessionStart", "UserPromptSubmit", "UserPromptExpansion", "PreToolUse", "Stop", "SessionEnd")
 _MOST_INPUT = 16 * 1_048_576
-_MOST_LOG = 262_144
 
 
 def run(
@@ -62,7 +61,10 @@ def run(
         elif there:
             _handle(event, home, given, environ, workspace, stdout)
     except Exception as error:  # the worst bug we could ship is a hook that breaks a session
-        _log(home, event, error)
+        if home:  # elsewhere there is nowhere to say it
+            from ..mail import hook_log
+
+            hook_log.add(home, event, error)
 
 
 def _handle(
@@ -77,14 +79,8 @@ def _handle(
         document, news = homes.known_map(home)
     except InvalidMap as error:
         if event == "SessionStart":  # once, and for the person: nothing works until it is mended
-            _print(
-                stdout,
-                {
-                    "systemMessage": show.one_line(
-                        f"agent-team-os: {error.message}. {error.hint} (here: /bus doctor)", 500
-                    )
-                },
-            )
+            words = f"agent-team-os: {error.message}. {error.hint} (here: /bus doctor)"
+            _print(stdout, {"systemMessage": show.one_line(words, 500)})
         raise
     who = identity.of_workspace(document, environ, workspace)
     if who.agent is None or who.slug is None:
@@ -181,14 +177,3 @@ def _print(stdout: Optional[BinaryIO], answer: dict[str, Any]) -> None:
         raise OSError("there is no standard output")
     stdout.write(strictjson.dump(answer).encode("utf-8") + b"\n")
     stdout.flush()
-
-
-def _log(home: str, event: str, error: Exception) -> None:
-    """One line on what went wrong, in a home that was found good; elsewhere there is nowhere to say it."""
-    if not home:
-        return
-    words = show.one_line(f"{show.timestamp()} {event} {type(error).__name__}: {error}", 1000)
-    try:
-        files.log(layout.hook_errors(home), words.encode("utf-8", "replace"), _MOST_LOG)
-    except OSError:
-        pass

@@ -68,7 +68,7 @@ def _export(call: Call) -> None:
     told = call.memory.get("exported")
     if not isinstance(told, list) or call.session not in told:
         call.memory["exported"] = [*(told if isinstance(told, list) else ()), call.session]
-        call.news = True
+        call.unsaved = True
     line = f"export AGENT_TEAM_OS_SESSION={call.session}\n"
     try:
         before = files.read(path, 1_048_576).decode("utf-8", "replace")

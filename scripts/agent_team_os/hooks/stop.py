@@ -35,7 +35,7 @@ def run(call: Call) -> Optional[dict[str, Any]]:
     if not mail or blocked >= drain["max_blocks"]:
         call.beat("idle")
         return None
-    call.memory["blocked"] = [_name(mail), blocked + 1]
+    call.memory["blocked"] = [_fingerprint(mail), blocked + 1]
     try:
         call.keep()  # before the word itself: a count that cannot be kept would block for ever
     except OSError:
@@ -59,7 +59,7 @@ def unhandled(call: Call, drain: dict[str, Any], pending: Mail) -> Mail:
     return {message_id: kind for message_id, kind in mail.items() if kind in counted}
 
 
-def _name(mail: Mail) -> int:
+def _fingerprint(mail: Mail) -> int:
     """A number for this set of messages: with one handled, or one new, it is another."""
     return zlib.crc32(" ".join(sorted(mail)).encode())
 
@@ -67,9 +67,10 @@ def _name(mail: Mail) -> int:
 def _count(call: Call, mail: Mail) -> int:
     """How often this very set has blocked already."""
     blocked = call.memory.get("blocked")
-    if isinstance(blocked, list) and len(blocked) == 2 and blocked[0] == _name(mail) and isinstance(blocked[1], int):
-        return max(0, blocked[1])
-    return 0
+    if not isinstance(blocked, list) or len(blocked) != 2:
+        return 0
+    fingerprint, count = blocked
+    return max(0, count) if fingerprint == _fingerprint(mail) and isinstance(count, int) else 0
 
 
 def _reason(call: Call, number: int, shown: list[str], block: int, most: int) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ..mail import registry
 from ..protocol import agentmap, frame, schemas
 from ..protocol.message import TYPES
@@ -14,8 +12,7 @@ if TYPE_CHECKING:
 
     from ..bus import Bus
 
-ANSWERS = ("accept", "response", "decline", "question", "confirm")
-_INTENT = re.compile(r"(?=.{1,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
+_TYPES = ("accept", "response", "decline", "question", "confirm")
 
 
 def brief(bus: Bus, verb: str, words: Sequence[str]) -> str:
@@ -28,7 +25,7 @@ def brief(bus: Bus, verb: str, words: Sequence[str]) -> str:
         message, _ = bus.find(words[0])
         bus.may_write(message["from"])
         if words[1:] and words[1] not in TYPES:
-            lines.append(f"The second word is no type of an answer; one is: {', '.join(ANSWERS)}.")
+            lines.append(f"The second word is no type of an answer; one is: {', '.join(_TYPES)}.")
         lines.append(f"The answer goes to {message['from']}, in {message['thread_id']}.")
         lines.append(frame.frame([frame.line(message)]))
     else:
@@ -43,15 +40,11 @@ def _needs(intent: str) -> str:
     """Which payload fields an intent asks for."""
     if intent == "send":
         return "No intent is given yet: bug-fix, question, … or any word of your own."
-    if not _INTENT.fullmatch(intent):
+    if not schemas.is_intent(intent):
         return "The second word can be no intent. An intent is a word like bug-fix: a-z and 0-9, joined by -."
     try:
         schema = schemas.load("intents/" + intent)
     except FileNotFoundError:
         return f"The intent {intent} asks for no payload fields."
-    fields = [
-        f"{name} ({'list of texts' if schema['properties'][name]['type'] == 'array' else 'text'}: "
-        f"{schema['properties'][name].get('description', '')})"
-        for name in schema["required"]
-    ]
+    fields = [f"{name} ({schemas.field(schema, name)})" for name in schema["required"]]
     return f"The intent {intent} needs these payload fields: {'; '.join(fields)}."

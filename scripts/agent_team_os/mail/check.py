@@ -74,10 +74,8 @@ def _intent(document: Message) -> None:
     what = schema["properties"].get(field, {}).get("description", "")
     article = "an" if intent[0] in "aeiou" else "a"
     if wrong[1] == "missing":
-        form = "list of texts" if schema["properties"][field]["type"] == "array" else "text"
-        raise InvalidPayload(
-            f'{article} {intent} needs payload field "{field}" ({form}: {what})', f"Add {_option(field)}"
-        )
+        needed = f'payload field "{field}" ({schemas.field(schema, field)})'
+        raise InvalidPayload(f"{article} {intent} needs {needed}", f"Add {_option(field)}")
     raise InvalidPayload(
         f"payload of {article} {intent}: {explain(kind, document['payload'])}", f"Give {field}: {what}" if what else ""
     )

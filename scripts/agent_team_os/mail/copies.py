@@ -127,7 +127,7 @@ def _log(home: str, copy: Message) -> None:
         log.close()
 
 
-def owed(home: str, entry: spool.Entry) -> Optional[tuple[Message, Message]]:
+def with_original(home: str, entry: spool.Entry) -> Optional[tuple[Message, Message]]:
     """The copy in a spool file, and its original, which was sent; None for anything else. OSError: cannot be read."""
     try:
         copy = messages.parse(entry.read(messages.MAX_MESSAGE), os.path.basename(entry.path)[:-5])
@@ -140,7 +140,7 @@ def owed(home: str, entry: spool.Entry) -> Optional[tuple[Message, Message]]:
 
 def roll_forward(home: str, entry: spool.Entry) -> Optional[Message]:
     """The copy a killed sender owes, with its line now in the outbox; None if it owes none."""
-    found = owed(home, entry)
+    found = with_original(home, entry)
     if found is None:
         return None
     copy, original = found

@@ -17,6 +17,15 @@ MOST = 262_144  # bytes of the log of errors
 RECENT = 7 * 86_400  # seconds an error is worth mentioning
 
 
+def add(home: str, event: str, error: Exception) -> None:
+    """One line on what went wrong; where it cannot be written there is nobody to tell."""
+    words = show.one_line(f"{show.timestamp()} {event} {type(error).__name__}: {error}", 1000)
+    try:
+        files.log(layout.hook_errors(home), words.encode("utf-8", "replace"), MOST)
+    except OSError:
+        pass
+
+
 def ran(home: str) -> dict[str, str]:
     """By event, when its hook last had something to do here; the latest first."""
     folder = os.path.join(home, "state")

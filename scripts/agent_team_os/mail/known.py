@@ -12,7 +12,7 @@ from __future__ import annotations
 from ..protocol import home as layout
 from ..protocol import strictjson
 from ..protocol.message import MAX_MESSAGE, PRIORITIES
-from ..storage import files
+from ..storage import files, notes
 from . import inbox
 
 TYPE_CHECKING = False
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 COPY = "copy"
 KINDS = (*PRIORITIES, COPY)
-_MOST = 64 * 1_048_576  # bytes of a memory: a million messages
 
 
 def pending(home: str, agent: str, folders: list[str]) -> Mail:
@@ -95,12 +94,7 @@ def forget(home: str, agent: str) -> None:
 
 
 def _load(home: str, agent: str) -> Mail:
-    try:
-        document = strictjson.parse(files.read(layout.known(home, agent), _MOST))
-    except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
-        return {}
-    if not isinstance(document, dict):
-        return {}
+    document = notes.read(layout.known(home, agent))
     if all(map(KINDS.__contains__, document.values())):
         return document
     return {message_id: kind for message_id, kind in document.items() if kind in KINDS}
@@ -115,6 +109,6 @@ def _save(home: str, agent: str, learned: Mail) -> None:
     still = {name[:-5] for box in boxes for name in _names(box)}
     kept = {message_id: kind for message_id, kind in learned.items() if message_id in still}
     try:
-        files.note(layout.known(home, agent), strictjson.compact(kept))
+        notes.write(layout.known(home, agent), kept)
     except OSError:
         pass  # a full disk: it is learned again next time

@@ -7,31 +7,22 @@ messages and how often it kept the session from stopping), `exported` (what its 
 from __future__ import annotations
 
 from ..protocol import home as layout
-from ..protocol import strictjson
-from ..storage import files
+from ..storage import notes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-_MOST = 16 * 1_048_576  # bytes: a few hundred thousand ids
-
 
 def load(home: str, session_id: str) -> dict[str, Any]:
     """The memory of a session; empty for one without an id, without a memory, or whose memory is no object."""
-    if not session_id:
-        return {}
-    try:
-        memory = strictjson.parse(files.read(layout.memory(home, session_id), _MOST))
-    except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
-        return {}
-    return memory if isinstance(memory, dict) else {}
+    return notes.read(layout.memory(home, session_id)) if session_id else {}
 
 
 def save(home: str, session_id: str, memory: dict[str, Any]) -> None:
     """Keep the memory for the next event; OSError where the disk says no."""
     if session_id:
-        files.note(layout.memory(home, session_id), strictjson.compact(memory))
+        notes.write(layout.memory(home, session_id), memory)
 
 
 def moved_to(home: str, session_id: str, exported: str) -> Optional[str]:

@@ -10,19 +10,18 @@ import os
 import time
 
 from ..protocol import home as layout
-from ..protocol import ids, strictjson
-from ..storage import files
+from ..protocol import ids
+from ..storage import files, notes
 from . import inbox, known, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..protocol.documents import Message, Thread
+    from ..protocol.documents import Thread
 
 WINDOW = 14 * 86_400  # seconds; what was sent earlier is no matter of a turn any more
 ANSWERS = frozenset(("response", "confirm", "decline", "question"))
-_MOST = 16 * 1_048_576
 
 
 def requests(home: str, agent: str, slug: str) -> known.Mail:
@@ -44,7 +43,7 @@ def requests(home: str, agent: str, slug: str) -> known.Mail:
                     found[message_id] = owes[1]
     if news:
         try:
-            files.note(layout.owed(home, agent), strictjson.compact(memory))
+            notes.write(layout.owed(home, agent), memory)
         except OSError:
             pass  # a full disk: it is looked at again next time
     return found
@@ -73,12 +72,9 @@ def _look(home: str, agent: str, folder: str, looked: dict[str, Any], oldest: st
 def _owes(home: str, agent: str, path: str) -> list[str]:
     """Thread and priority of an archived message that wants an answer; empty for any other."""
     message = inbox.load(home, agent, path)
-    return [message["thread_id"], known.kind_of(message)] if message is not None and wants(message) else []
-
-
-def wants(message: Message) -> bool:
-    """Whether the sender asked for an answer."""
-    return bool(message.get("requires_response")) and message["type"] != "cc-notify"
+    if message is None or not message.get("requires_response") or known.kind_of(message) == known.COPY:
+        return []
+    return [message["thread_id"], known.kind_of(message)]
 
 
 def _answered(home: str, agent: str, message_id: str, thread_id: str) -> bool:
@@ -98,16 +94,13 @@ def answers(thread: Thread, agent: str, message_id: str) -> bool:
 
 
 def _load(home: str, agent: str) -> dict[str, Any]:
-    try:
-        memory = strictjson.parse(files.read(layout.owed(home, agent), _MOST))
-    except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
-        return {}
+    memory = notes.read(layout.owed(home, agent))
     return memory if _is_memory(memory) else {}
 
 
-def _is_memory(memory: Any) -> bool:
+def _is_memory(memory: dict[str, Any]) -> bool:
     """Whether it has the shape `requests` writes; anybody could have put a file there."""
-    return isinstance(memory, dict) and all(
+    return all(
         isinstance(looked, dict)
         and isinstance(looked.get("changed"), int)
         and isinstance(looked.get("ids"), dict)

@@ -7,6 +7,7 @@ the frame, and one fixed sentence says what the text is worth.
 from __future__ import annotations
 
 import os
+import re
 
 from . import message as messages
 from . import show
@@ -40,8 +41,6 @@ def _harmless(text: str) -> str:
     """A line in which no tag stands by which a model's own program speaks to it."""
     if "<" not in text:
         return text
-    import re
-
     return re.sub(r"<(?=\s*/?\s*(?:system|antml|function|tool|user|human|assistant)\b)", "<U+003C>", text, flags=re.I)
 
 

@@ -34,6 +34,18 @@ def checker(kind: str) -> schema.Check:
     return _cache[kind]
 
 
+def is_intent(word: str) -> bool:
+    """Whether the schema of messages lets a word be an intent."""
+    root = load("message")
+    return schema.compile_schema(root["properties"]["intent"], root)(word) is None
+
+
+def field(document: Any, name: str) -> str:
+    """`text: the project it is about`: the form and meaning of a payload field, as an intent's schema gives them."""
+    part = document["properties"][name]
+    return f"{'list of texts' if part['type'] == 'array' else 'text'}: {part.get('description', '')}"
+
+
 def describe(wrong: schema.Wrong) -> str:
     """`payload.project: missing`: what a check found, in words."""
     steps, words = wrong

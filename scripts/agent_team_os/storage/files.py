@@ -171,7 +171,7 @@ def note(path: str, data: bytes) -> None:
         finally:
             os.close(fd)
         os.rename(temporary, path)
-    except BaseException:
+    except BaseException:  # an interrupt, too, leaves nothing behind
         remove(temporary)
         raise
 

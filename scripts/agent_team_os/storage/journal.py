@@ -30,7 +30,7 @@ class Journal:
             if self.start == 0:
                 os.fchmod(self.fd, 0o600)
                 files.sync_folder(os.path.dirname(path))
-        except BaseException:
+        except BaseException:  # nobody else could close it
             os.close(self.fd)
             raise
 

@@ -52,7 +52,7 @@ def _fate(home: str, path: str, message_id: str) -> Optional[bool]:
     try:
         if os.fstat(entry.fd).st_size == 0 and files.age(path) <= inbox.YOUNG:
             return None
-        return outbox.find(home, message_id) is not None or copies.owed(home, entry) is not None
+        return outbox.find(home, message_id) is not None or copies.with_original(home, entry) is not None
     finally:
         entry.close()
 
