@@ -155,16 +155,17 @@ setattr(files, name, call)
 bus = Bus.open({"AGENT_TEAM_OS_HOME": sys.argv[1], "AGENT_TEAM_OS_AGENT": "dev"}, "/")
 print(*bus.send("secure", "news", {"text": "x"})["cc"])
 """
-# Three spool files are written, then the original's line, its link, its thread, and of each copy the line and the link.
+# The original's spool file, the draft of its thread and two spool files of copies are written, then the original's
+# line, its link, that of its thread, and of each copy the line and the link.
 STOPS = {
-    "copy's spool file": ("write_all", 2),
-    "line": ("write_all", 4),
+    "copy's spool file": ("write_all", 3),
+    "line": ("write_all", 5),
     "link": ("publish", 1),
-    "thread": ("write_all", 5),
+    "thread": ("publish", 2),
     "copy's line": ("write_all", 6),
-    "copy's link": ("publish", 2),
+    "copy's link": ("publish", 3),
     "last line": ("write_all", 7),
-    "last link": ("publish", 3),
+    "last link": ("publish", 4),
 }
 
 

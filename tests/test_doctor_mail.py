@@ -42,7 +42,7 @@ if sys.argv[2] == "link":
     files.publish = lambda *names, publish=files.publish: (publish(*names), setattr(*where, stop))
 else:
     setattr(*where, stop)
-delivery.send(sys.argv[1], message.build("ops", "dev", "question", {"question": "Still there?"}))
+delivery.send(sys.argv[1], [delivery.Outgoing(message.build("ops", "dev", "question", {"question": "Still there?"}))])
 """
     for where in ("line", "link", "thread"):
         process = python(code, home, where)

@@ -10,14 +10,17 @@ as the stored message. Every method raises a `BusError` whose text a person can 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 
 from .mail import attachments, check, copies, delivery, identity, inbox, outbox, registry, threads, workspace
+from .mail.delivery import Outgoing
 from .protocol import agentmap, ids
 from .protocol import home as layout
 from .protocol import message as messages
 from .protocol.errors import (
     Anonymous,
+    BusError,
     CannotWrite,
     InvalidMessage,
     LockBusy,
@@ -43,6 +46,10 @@ FIELDS = (
     "cc_of", "task_id", "budget_minutes", "escalate_after",
 )  # fmt: skip
 _RESERVED = ("god",)
+
+
+def _recipient_and_day(one: Outgoing) -> tuple[str, str]:
+    return one.message["to"], ids.day_of(one.message["id"])
 
 
 class Bus:
@@ -91,28 +98,65 @@ class Bus:
         Returns `{id, thread_id, to, session, path, cc, warnings, thread_status}`, or with `dry_run` the message
         that would be sent. Durable and delivered when this returns.
         """
+        one = self.prepare(to, intent, payload, attach=attach, allow_secret=allow_secret, **fields)
+        if dry_run:
+            return {**one.message, "dry_run": True}
+        (result,) = self.post([one])
+        if isinstance(result, BusError):
+            raise result
+        return result
+
+    def prepare(
+        self,
+        to: str,
+        intent: str,
+        payload: dict[str, Any],
+        *,
+        attach: Sequence[str] = (),
+        allow_secret: bool = False,
+        **fields: Any,
+    ) -> Outgoing:
+        """A message that may be sent as it is, for `post`; nothing is written."""
         agent, slug = self.may_write(to)
         if isinstance(fields.get("thread_id"), str):
             fields["thread_id"] = self._thread_to_join(fields["thread_id"])
         described = [attachments.describe(path) for path in attach]
         message = messages.build(self.agent, agent, intent, payload, to_slug=slug, attachments=described, **fields)
         check.message(message, allow_secret)
-        if dry_run:
-            return {**message, "dry_run": True}
         threads.check_room(self.home, message["thread_id"])
-        self.make()
-        presence = registry.warnings(self.home, agent, slug)  # first: after the send nothing may fail any more
-        told, unknown = copies.of(self.map, message)
-        thread, copied, warnings = delivery.send(self.home, message, attach, told)
+        return Outgoing(message, attach)
+
+    def post(self, prepared: Sequence[Outgoing]) -> list[dict[str, Any] | BusError]:
+        """Send messages in their order; for each what `send` returns, or why it was not sent.
+
+        Neighbours with one recipient go with one commit, which makes many messages cheap.
+        """
+        if prepared:
+            self.make()
+        results: list[dict[str, Any] | BusError] = []
+        for (agent, _), run in itertools.groupby(prepared, _recipient_and_day):
+            group = list(run)
+            slugs = {messages.slug(one.message) for one in group}
+            # Asked before they are sent: afterwards nothing may fail any more.
+            presence = {slug: registry.warnings(self.home, agent, slug) for slug in slugs}
+            for one in group:
+                one.told, one.warnings = copies.of(self.map, one.message)
+                one.warnings += presence[messages.slug(one.message)]
+            delivery.send(self.home, group)
+            results += [one.error or self._sent(one) for one in group]
+        return results
+
+    def _sent(self, one: Outgoing) -> dict[str, Any]:
+        message, slug = one.message, messages.slug(one.message)
         return {
             "id": message["id"],
             "thread_id": message["thread_id"],
-            "to": agent,
-            "session": ids.session_name(agent, slug),
-            "path": layout.pending(self.home, agent, slug, message["id"]),
-            "cc": copied,
-            "warnings": warnings + unknown + presence,
-            "thread_status": thread["status"] if thread else None,
+            "to": message["to"],
+            "session": ids.session_name(message["to"], slug),
+            "path": layout.pending(self.home, message["to"], slug, message["id"]),
+            "cc": [copy["id"] for copy, _ in one.copies],
+            "warnings": one.warnings,
+            "thread_status": one.thread["status"] if one.thread else None,
         }
 
     def reply(self, original: Message, kind: str, payload: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -253,6 +297,8 @@ class Bus:
 
     def _thread_to_join(self, given: str) -> str:
         """The thread named on the command line: an existing one by prefix, or a whole new id."""
+        if ids.is_thread(given) and threads.exists(self.home, given):  # what a batch names over and over
+            return given
         found = [name for name in threads.names(self.home) if ids.matches(name, given)]
         return found[0] if len(found) == 1 else ids.check_thread(given)
 

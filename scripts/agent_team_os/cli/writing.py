@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
-from ..bus import FIELDS, Bus
 from ..protocol import show, strictjson
-from ..protocol.errors import BusError, CannotWrite, InvalidMessage, Usage
+from ..protocol.errors import CannotWrite, Usage
 from ..protocol.message import TYPES
-from . import content, here, output
+from . import batches, content, here, output
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -45,7 +43,7 @@ def send(
         others = {**given, "dry_run": False, "allow_secret": False, "to": to, "intent": intent, "type": kind}
         if batch != "-" or thread or any(others.values()):
             raise Usage("--batch takes - and only --dry-run and --allow-secret", "ato send --batch - < messages.jsonl")
-        return _batch(here.open_bus(), given)
+        return batches.send(here.open_bus(), given["dry_run"], given["allow_secret"])
     if not to or not intent:
         raise Usage("send needs a recipient and an intent", "ato send dev bug-fix --summary … --field project=…")
     content.check(given)
@@ -127,52 +125,3 @@ def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
         output.note(f"ato: {error.message}, but {sent['id']} was {'not ' if sent.get('dry_run') else ''}sent.")
     for warning in sent.get("warnings", ()):
         output.note(warning)
-
-
-def _batch(bus: Bus, given: dict[str, Any]) -> int:
-    """Send one message a line; a bad line is reported and the rest goes on. The first error's status is returned."""
-    status = 0
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        if not line.strip():
-            continue
-        try:
-            result = _send_line(bus, line, given["dry_run"], given["allow_secret"])
-        except BusError as error:
-            result = {"line": number, **error.document()}
-            status = status or error.status
-        try:
-            output.emit(result)
-            output.flush()
-        except CannotWrite as error:
-            # Nobody would learn of the rest; what is sent so far is in the outbox.
-            raise BusError(f"{error.message} after line {number}", "See what was sent: ato thread") from None
-    return status
-
-
-def _send_line(bus: Bus, line: bytes, dry_run: bool, allow_secret: bool) -> dict[str, Any]:
-    try:
-        document = strictjson.parse(line)
-    except strictjson.BadJSON as error:
-        raise InvalidMessage(f"no JSON: {error.message}", "Give one object a line.") from None
-    if not isinstance(document, dict):
-        raise InvalidMessage("no JSON object", 'Give {"to":…, "intent":…, "payload":{…}} a line.')
-    missing = [name for name in ("to", "intent", "payload") if name not in document]
-    if missing:
-        raise InvalidMessage(f'"{missing[0]}" is missing', "A line needs to, intent and payload.")
-    if document.get("from", bus.agent) != bus.agent:
-        raise InvalidMessage(f'"from" is not {bus.agent}', f"Leave it out: you are {bus.agent}.")
-    unknown = sorted(document.keys() - {"to", "to_slug", "from", "intent", "payload", *FIELDS})
-    if unknown:
-        raise InvalidMessage(
-            f'"{unknown[0][:80]}" cannot be set in a batch', "The bus sets id, version, ts and delivery."
-        )
-    to, intent, payload = document["to"], document["intent"], document["payload"]
-    if not (isinstance(to, str) and isinstance(intent, str) and isinstance(payload, dict)):
-        raise InvalidMessage("to and intent must be texts and payload an object", "See schemas/message.schema.json.")
-    slug = document.get("to_slug")
-    if slug is not None:
-        if not isinstance(slug, str) or "/" in to:
-            raise InvalidMessage("to_slug must be a text, beside a bare to", 'Or give both as "to": "agent/slug".')
-        to = f"{to}/{slug}"
-    fields = {name: document[name] for name in FIELDS if name in document}
-    return bus.send(to, intent, payload, dry_run=dry_run, allow_secret=allow_secret, **fields)

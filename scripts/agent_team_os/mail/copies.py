@@ -118,10 +118,11 @@ def deliver(home: str, spooled: Sequence[Spooled]) -> list[str]:
 
 def _log(home: str, copy: Message) -> None:
     log = journal.Journal(layout.outbox(home, ids.day_of(copy["id"])))
+    line = [strictjson.compact(copy)]
     try:
-        log.append(strictjson.compact(copy))
+        log.append(line)
     except OSError:
-        log.undo()
+        log.undo(line)
         raise
     finally:
         log.close()

@@ -26,68 +26,95 @@ from . import attachments, copies, inbox, outbox, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Optional
 
     from ..protocol.documents import Message, Thread
 
 
-def send(
-    home: str, message: Message, paths: Sequence[str] = (), told: Sequence[Message] = ()
-) -> tuple[Optional[Thread], list[str], list[str]]:
-    """Deliver a checked message with the files it describes, and its copies `told`; durable when this returns.
+class Outgoing:
+    """A checked message on its way, with the files it describes and the copies it makes, and what came of it.
 
-    Returns its thread (None for a copy), the ids of the copies, and warnings: of the message, that the next
-    command that can write finishes its thread (then None); of a copy, that it is left to that command, or that
-    there is none. CannotWrite, LockBusy, InvalidAttachment: nothing was or will be delivered. Undecided: the
-    next command makes it all or nothing.
+    After `send`, `error` says why nothing was or will be delivered (Undecided: the next command makes it all or
+    nothing); without one the message is durable and delivered. Then `warnings` say what else there is to know: that
+    the next command that can write finishes its thread (`thread` is None then, as it is for a copy), or that a copy
+    is left to that command, or could not be made.
+    """
+
+    def __init__(self, message: Message, paths: Sequence[str] = (), told: Sequence[Message] = ()) -> None:
+        self.message = message
+        self.paths = paths
+        self.told = told
+        self.copies: list[copies.Spooled] = []
+        self.thread: Optional[Thread] = None
+        self.warnings: list[str] = []
+        self.error: Optional[BusError] = None
+
+
+def send(home: str, group: Sequence[Outgoing]) -> None:
+    """Deliver messages to one agent, made on one day, with one commit; what came of each is said in it.
+
+    Each message of a group is all or nothing by itself; together they only wait less often for the disk.
     """
     with contextlib.ExitStack() as held:
-        try:
-            entry = spool.begin(home, message["id"])
-        except OSError as error:
-            raise _cannot_write(error) from None
-        held.callback(entry.close)
-        spooled: list[copies.Spooled] = []
+        spooled = [(one, entry) for one in group if (entry := _spool(home, one, held))]
+        failed = spool.settle([entry for _, entry in spooled])
+        for one, entry in spooled:
+            if entry.fd in failed:
+                _refuse(one, entry, failed[entry.fd])
+        going = [(one, entry) for one, entry in spooled if not one.error]
+        if not going:
+            return
         committed = False
         try:
-            for attachment, path in zip(message.get("attachments", ()), paths):
-                attachments.store(home, path, attachment, entry.blob)
-            files.make_folder(layout.box(home, message["to"], messages.slug(message)))
-            entry.write(strictjson.readable(message))  # type: ignore[arg-type]  # a TypedDict is a dict
-            spooled, warnings = copies.put_in_spool(home, told, held)
-            with lock.recipient(home, message["to"]):
-                _commit(home, message, entry.path)
+            with lock.recipient(home, group[0].message["to"]):
+                _commit(home, going)
                 committed = True
-        except Undecided:
-            raise
         except (OSError, BusError) as error:
             if not committed:
-                copies.take_back(spooled)
-                _take_back(message, entry)
-                if isinstance(error, OSError):
-                    raise _cannot_write(error) from None
-                raise
-        try:
-            thread = _finish(home, message, layout.box(home, message["to"], messages.slug(message)))
-            entry.drop()
-        except (OSError, LockBusy) as error:
-            thread = None
-            warnings.append(f"{message['id']} is delivered; the next command finishes its thread ({error})")
-        warnings += copies.deliver(home, spooled)
-        return thread, [copy["id"] for copy, _ in spooled], warnings
+                for one, entry in going:
+                    _refuse(one, entry, error)
+        _finish(home, [(one, entry) for one, entry in going if not one.error])
 
 
-def _take_back(message: Message, entry: spool.Entry) -> None:
-    """Nothing was sent: what cannot be removed has no line and is rolled back, but for a copy of what was sent."""
+def _spool(home: str, one: Outgoing, held: contextlib.ExitStack) -> Optional[spool.Entry]:
+    """Put a message, its files and its copies where recovery finds them; the message itself is not yet durable.
+
+    The thread that it opens is drafted beside it, so that both are waited for at once. None if it is refused.
+    """
+    message, entry = one.message, None
     try:
-        entry.drop()
-    except OSError as error:
-        if copies.is_copy(message):
-            raise Undecided(
-                f"cannot remove {entry.path}: {error.strerror or error}",
-                "The next command decides; then look with: ato trace " + message["id"],
-            ) from None
+        entry = spool.begin(home, message["id"])
+        held.callback(entry.close)
+        for attachment, path in zip(message.get("attachments", ()), one.paths):
+            attachments.store(home, path, attachment, entry.blob)
+        files.make_folder(_box(home, message))
+        entry.fill(strictjson.readable(message))  # type: ignore[arg-type]  # a TypedDict is a dict
+        draft = threads.draft(home, message)
+        if draft is not None:
+            entry.fill_draft(draft)
+        one.copies, lost = copies.put_in_spool(home, one.told, held)
+        one.warnings += lost
+    except (OSError, BusError) as error:
+        _refuse(one, entry, error)
+        return None
+    return entry
+
+
+def _box(home: str, message: Message) -> str:
+    return layout.box(home, message["to"], messages.slug(message))
+
+
+def _refuse(one: Outgoing, entry: Optional[spool.Entry], error: Exception) -> None:
+    """Nothing was sent: take it back, and say why."""
+    one.error = error if isinstance(error, BusError) else _cannot_write(error)  # type: ignore[arg-type]  # an OSError
+    copies.take_back(one.copies)
+    try:
+        if entry:
+            entry.drop()
+    except OSError as worse:  # it has no line and is rolled back, but for a copy of what was sent
+        if copies.is_copy(one.message):
+            one.error = _undecided(one.message, f"cannot remove {worse.filename}: {worse.strerror or worse}")
 
 
 def _cannot_write(error: OSError) -> CannotWrite:
@@ -96,37 +123,66 @@ def _cannot_write(error: OSError) -> CannotWrite:
     return CannotWrite(f"cannot write{where}: {error.strerror or error}", "Nothing was sent. See: ato doctor")
 
 
-def _commit(home: str, message: Message, spooled: str) -> None:
-    """Steps with no half way: line and link, both or neither. The recipient's lock is held."""
-    log = journal.Journal(layout.outbox(home, ids.day_of(message["id"])))
+def _undecided(message: Message, why: str) -> Undecided:
+    return Undecided(why, "The next command decides; then look with: ato trace " + message["id"])
+
+
+def _commit(home: str, group: Sequence[tuple[Outgoing, spool.Entry]]) -> None:
+    """Steps with no half way: line and link of a message, both or neither. The recipient's lock is held."""
+    log = journal.Journal(layout.outbox(home, ids.day_of(group[0][0].message["id"])))
+    lines = [strictjson.compact(one.message) for one, _ in group]
+    visible = 0
     try:
+        log.append(lines)
+        for one, entry in group:
+            files.publish(entry.path, os.path.join(_box(home, one.message), one.message["id"] + ".json"))
+            visible += 1
+    except OSError as error:
         try:
-            log.append(strictjson.compact(message))
-            files.publish(spooled, layout.pending(home, message["to"], messages.slug(message), message["id"]))
-        except OSError as error:
-            try:
-                log.undo()
-            except OSError as worse:
-                raise Undecided(
-                    f"cannot write {log.path}: {error.strerror or error}, nor take it back: {worse.strerror or worse}",
-                    "The next command decides; then look with: ato trace " + message["id"],
-                ) from None
-            raise
+            log.undo(lines[visible:])
+        except OSError as worse:
+            why = f"cannot write {log.path}: {error.strerror or error}, nor take it back: {worse.strerror or worse}"
+            for one, _ in group[visible:]:
+                one.error = _undecided(one.message, why)
+        else:
+            for one, entry in group[visible:]:
+                _refuse(one, entry, error)
     finally:
         log.close()
 
 
-def _finish(home: str, message: Message, box: str) -> Optional[Thread]:
-    """What follows from a sent message: durable name, thread (but for a copy), the archived original of a reply."""
-    files.sync_folder(box)
-    thread = threads.add(home, message)
-    original = message.get("in_reply_to")
-    if original:
-        path = inbox.find(home, message["from"], original)
-        if path is not None and inbox.is_pending(path):
+def _finish(home: str, sent: Sequence[tuple[Outgoing, spool.Entry]]) -> None:
+    """What follows from sent messages; nothing of it can fail them any more."""
+    written = [one.message for one, _ in sent]
+    drafts = {one.message["id"]: entry.draft for one, entry in sent if entry.has_draft}
+    trouble: Optional[Exception] = None
+    try:
+        found = _enter(home, written, {_box(home, message) for message in written}, drafts)
+    except (OSError, LockBusy) as error:
+        found, trouble = {}, error
+    for one, entry in sent:
+        try:
+            if trouble:
+                raise trouble
+            entry.drop()
+            one.thread = None if copies.is_copy(one.message) else found[one.message["thread_id"]]
+        except (OSError, LockBusy) as error:
+            one.warnings.append(f"{one.message['id']} is delivered; the next command finishes its thread ({error})")
+        one.warnings += copies.deliver(home, one.copies)
+
+
+def _enter(home: str, sent: Sequence[Message], boxes: Iterable[str], drafts: Mapping[str, str]) -> dict[str, Thread]:
+    """Make the names in the boxes durable, enter the threads (which it returns), archive what was answered."""
+    for box in boxes:
+        files.sync_folder(box)
+    found = threads.add(home, sent, drafts)
+    for message in sent:
+        original = message.get("in_reply_to")
+        path = inbox.find(home, message["from"], original) if original else None
+        if original and path and inbox.is_pending(path):
             with inbox.claim(home, original):
                 inbox.archive(home, path)
-    return thread
+    return found
 
 
 def recover(home: str) -> None:
@@ -157,7 +213,7 @@ def _recover(home: str, path: str) -> None:
                 if not _is_whole(path, message):
                     entry.rewrite(strictjson.readable(message))  # type: ignore[arg-type]  # a TypedDict is a dict
                 files.publish(path, there)
-            _finish(home, message, os.path.dirname(there))
+            _enter(home, [message], [os.path.dirname(there)], {})
         entry.drop()
     finally:
         entry.close()

@@ -14,11 +14,12 @@ from . import copies, outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Optional
 
     from ..protocol.documents import Message, Thread
 
-_ROOM = 4096  # bytes kept free so that one more entry fits
+_ROOM = 65_536  # bytes kept free so that the entries of a whole group fit
 
 
 def load(home: str, thread_id: str) -> Optional[Thread]:
@@ -36,6 +37,11 @@ def load(home: str, thread_id: str) -> Optional[Thread]:
     if wrong is not None:
         raise files.BadFile(schemas.describe(wrong))
     return document  # type: ignore[no-any-return]  # checked by its schema
+
+
+def exists(home: str, thread_id: str) -> bool:
+    """Whether a thread has a file."""
+    return os.path.lexists(layout.thread(home, thread_id))
 
 
 def names(home: str) -> list[str]:
@@ -68,26 +74,78 @@ def check_room(home: str, thread_id: str) -> None:
         raise InvalidMessage(f"{thread_id} is full ({size} bytes)", "Start a new thread: leave out --thread.")
 
 
-def add(home: str, message: Message) -> Optional[Thread]:
-    """Enter a sent message into its thread, once, and return the thread; None for a copy, which enters none.
-
-    A stored thread that cannot be read is set aside and rebuilt from the outbox; so is one that a simple
-    client opened without writing its file.
-    """
-    if copies.is_copy(message):  # it tells of the conversation and would open a closed one again
+def draft(home: str, message: Message) -> Optional[bytes]:
+    """The file of the thread that a message opens; None for one that goes into a thread, or into none."""
+    if copies.is_copy(message) or message.get("in_reply_to") or exists(home, message["thread_id"]):
         return None
-    thread_id = message["thread_id"]
-    with lock.guard(home, "@thread-" + lock.bucket(thread_id)):
-        lost = bool(message.get("in_reply_to"))  # an answer to something that must be in the outbox
+    return _text(_opened(message))
+
+
+def add(home: str, sent: Sequence[Message], drafts: Mapping[str, str]) -> dict[str, Thread]:
+    """Enter sent messages into their threads, each once, and return these by id; a copy enters none.
+
+    `drafts` has the paths of durable drafts by the id of the message. A thread is made with a link, which needs no
+    lock and overwrites nothing, and changed under its guard.
+    """
+    found: dict[str, Thread] = {}
+    entering: dict[str, list[Message]] = {}
+    for message in sent:
+        thread_id, path = message["thread_id"], drafts.get(message["id"])
+        if path and _publish(path, layout.thread(home, thread_id)):
+            found[thread_id] = _opened(message)
+        elif not copies.is_copy(message):  # it tells of the conversation and would open a closed one again
+            entering.setdefault(thread_id, []).append(message)
+    if found:
+        files.sync_folder(os.path.join(home, "threads"))
+    with contextlib.ExitStack() as held:
+        for name in sorted({lock.bucket(thread_id) for thread_id in entering}):  # in order: nobody waits in a circle
+            held.enter_context(lock.guard(home, "@thread-" + name))
+        changed: dict[str, bytes] = {}
+        for thread_id, group in entering.items():
+            found[thread_id], text = _with(home, thread_id, group)
+            if text:
+                changed[layout.thread(home, thread_id)] = text
+        files.replace_all(changed)
+    return found
+
+
+def _publish(source: str, path: str) -> bool:
+    try:
+        files.publish(source, path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _opened(message: Message) -> Thread:
+    thread = threads.start(message)
+    threads.add(thread, message)
+    return thread
+
+
+def _text(thread: Thread) -> bytes:
+    return strictjson.compact(thread) + b"\n"
+
+
+def _with(home: str, thread_id: str, group: Sequence[Message]) -> tuple[Thread, bytes]:
+    """The thread with these messages in it, and what its file must become; nothing where that is so already.
+
+    A thread that is missing, or that cannot be read and is set aside, is made anew, from the outbox if an older
+    message must be there: a simple client may have opened it without writing its file. Its guard is held.
+    """
+    lost = any(message.get("in_reply_to") for message in group)
+    while True:
         try:
             stored = load(home, thread_id)
         except files.BadFile as error:
             quarantine.set_aside(home, layout.thread(home, thread_id), error.why)
             stored, lost = None, True
-        thread = stored or (_from_outbox(home, thread_id) if lost else None) or threads.start(message)
-        if threads.add(thread, message) or stored is None:
-            files.replace(layout.thread(home, thread_id), strictjson.compact(thread) + b"\n")
-        return thread
+        thread = stored or (_from_outbox(home, thread_id) if lost else None) or threads.start(group[0])
+        added = [threads.add(thread, message) for message in group]
+        if stored is not None:
+            return thread, _text(thread) if any(added) else b""
+        if files.put_new(layout.thread(home, thread_id), _text(thread)):
+            return thread, b""
 
 
 def rebuild(home: str, thread_id: str) -> bool:
@@ -97,23 +155,31 @@ def rebuild(home: str, thread_id: str) -> bool:
     """
     with lock.guard(home, "@thread-" + lock.bucket(thread_id)):
         path = layout.thread(home, thread_id)
-        thread = _from_outbox(home, thread_id)
-        try:
-            stored = load(home, thread_id)
-        except files.BadFile as error:
-            quarantine.set_aside(home, path, error.why)
-            stored = None
-        if thread is None:
-            return False
-        if stored is not None:
-            known = {entry["id"] for entry in thread["messages"]}
-            extra = [entry for entry in stored["messages"] if entry["id"] not in known]
-            # By second: within one the outbox knows the order, and the random end of an id does not.
-            thread["messages"] = sorted(thread["messages"] + extra, key=lambda entry: entry["id"][:20])
-            thread["participants"] = sorted({*thread["participants"], *stored["participants"]})
-            thread["subject"] = stored["subject"]
-        files.replace(path, strictjson.compact(thread) + b"\n")
-        return True
+        while True:
+            thread = _from_outbox(home, thread_id)
+            try:
+                stored = load(home, thread_id)
+            except files.BadFile as error:
+                quarantine.set_aside(home, path, error.why)
+                stored = None
+            if thread is None:
+                return False
+            if stored is not None:
+                _keep_entries(thread, stored)
+                files.replace(path, _text(thread))
+                return True
+            if files.put_new(path, _text(thread)):
+                return True
+
+
+def _keep_entries(thread: Thread, stored: Thread) -> None:
+    """Add to a thread what only its stored form has."""
+    known = {entry["id"] for entry in thread["messages"]}
+    extra = [entry for entry in stored["messages"] if entry["id"] not in known]
+    # By second: within one the outbox knows the order, and the random end of an id does not.
+    thread["messages"] = sorted(thread["messages"] + extra, key=lambda entry: entry["id"][:20])
+    thread["participants"] = sorted({*thread["participants"], *stored["participants"]})
+    thread["subject"] = stored["subject"]
 
 
 def _from_outbox(home: str, thread_id: str) -> Optional[Thread]:

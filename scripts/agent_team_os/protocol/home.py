@@ -61,6 +61,11 @@ def thread(home: str, thread_id: str) -> str:
     return os.path.join(home, "threads", ids.check_thread(thread_id) + ".json")
 
 
+def draft(home: str, message_id: str) -> str:
+    """What becomes the thread that a message opens. Not in the spool, where all senders would wait for one folder."""
+    return os.path.join(home, "threads", f".{message_id}.tmp")
+
+
 def card(home: str, agent: str) -> str:
     """An agent's registry card."""
     return os.path.join(home, "registry", ids.check_agent(agent) + ".json")

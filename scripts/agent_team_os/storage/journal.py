@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -10,7 +11,7 @@ from . import files, lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _CHUNK = 1 << 20
 _LONGEST = 4 << 20  # bytes of a line that are kept; no message comes near it
@@ -34,26 +35,31 @@ class Journal:
             os.close(self.fd)
             raise
 
-    def append(self, line: bytes) -> None:
-        """Write one line in one write and make it durable; OSError leaves `undo` to be called."""
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write lines in one write and make them durable; OSError leaves `undo` to be called."""
         torn = self.start > 0 and os.pread(self.fd, 1, self.start - 1) != b"\n"
-        data = (b"\n" if torn else b"") + line + b"\n"
+        data = (b"\n" if torn else b"") + b"".join(line + b"\n" for line in lines)
         self.end = self.start + len(data)
         files.write_all(self.fd, data)
         os.fsync(self.fd)
 
-    def undo(self) -> None:
-        """Cut off what `append` wrote, if nothing came behind it; OSError if that cannot be done."""
+    def undo(self, lines: Sequence[bytes]) -> None:
+        """Cut off these last lines of what `append` wrote, or all that is there of them.
+
+        OSError if that cannot be done, also because something came behind them.
+        """
         size = os.fstat(self.fd).st_size
         if size > self.end:
             raise OSError(f"{self.path} was written to behind the line to undo")
-        if size > self.start:
-            os.ftruncate(self.fd, self.start)
+        keep = max(self.start, self.end - sum(len(line) + 1 for line in lines))
+        if size > keep:
+            os.ftruncate(self.fd, keep)
             os.fsync(self.fd)
 
     def close(self) -> None:
-        """Let go of the file and its lock."""
-        os.close(self.fd)
+        """Let go of the file and its lock; never an error, since all that counts was fsynced."""
+        with contextlib.suppress(OSError):
+            os.close(self.fd)
 
 
 def sync(path: str) -> None:

@@ -13,6 +13,7 @@ from . import files, lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Optional
 
 BLOB = ".blob"
@@ -23,12 +24,20 @@ class Entry:
 
     def __init__(self, path: str, fd: int) -> None:
         self.path = path
-        self.fd = fd
+        self.fds = [fd]  # the first holds the lock
+        self.blob = path.removesuffix(".json") + BLOB  # where this send keeps an attachment until it is whole
+        home, _, _, name = path.rsplit("/", 3)
+        self.draft = layout.draft(home, name[:-5])  # and the thread that it opens, until it is sent
 
     @property
-    def blob(self) -> str:
-        """Where this send keeps an attachment until it is whole."""
-        return self.path.removesuffix(".json") + BLOB
+    def fd(self) -> int:
+        """The open spool file."""
+        return self.fds[0]
+
+    @property
+    def has_draft(self) -> bool:
+        """Whether the message opens a thread."""
+        return len(self.fds) > 1
 
     def read(self, limit: int) -> bytes:
         """What is in the file, or its first `limit` bytes; nothing of what is no plain file and could block."""
@@ -38,11 +47,19 @@ class Entry:
             file.seek(0)
             return file.read(limit)
 
-    def write(self, data: bytes) -> None:
-        """Fill the file; durable, with its name, when this returns."""
+    def fill(self, data: bytes) -> None:
+        """Write the message; `settle` makes it durable."""
         files.write_all(self.fd, data)
-        os.fsync(self.fd)
-        files.sync_folder(os.path.dirname(self.path))
+
+    def fill_draft(self, data: bytes) -> None:
+        """Write the thread that the message opens; `settle` makes it durable."""
+        self.fds.append(files.begin(self.draft, data))
+
+    def write(self, data: bytes) -> None:
+        """Write the message; durable, with its name, when this returns."""
+        self.fill(data)
+        for error in settle([self]).values():
+            raise error
 
     def rewrite(self, data: bytes) -> None:
         """Replace what a disk has damaged."""
@@ -51,13 +68,15 @@ class Entry:
         self.write(data)
 
     def drop(self) -> None:
-        """Take the send back or call it done. The blob goes first: one without its spool file is nobody's."""
+        """Take the send back or call it done. The spool file goes last: what is without one is nobody's."""
         files.remove(self.blob)
+        files.remove(self.draft)
         files.remove(self.path)
 
     def close(self) -> None:
         """Let go of the kernel lock."""
-        os.close(self.fd)
+        for fd in self.fds:
+            os.close(fd)
 
 
 def begin(home: str, message_id: str) -> Entry:
@@ -78,6 +97,17 @@ def begin(home: str, message_id: str) -> Entry:
             os.close(fd)
             raise
         os.close(fd)
+
+
+def settle(entries: Sequence[Entry]) -> dict[int, OSError]:
+    """Make entries durable, with their names; returns by `fd` the error of each that is not."""
+    failed = files.flush([fd for entry in entries for fd in entry.fds])
+    try:
+        for folder in {os.path.dirname(entry.path) for entry in entries}:
+            files.sync_folder(folder)
+    except OSError as error:
+        return {entry.fd: error for entry in entries}
+    return {entry.fd: failed[fd] for entry in entries for fd in entry.fds if fd in failed}
 
 
 def seize(path: str) -> Optional[Entry]:

@@ -47,7 +47,7 @@ from agent_team_os.mail import delivery
 from agent_team_os.protocol import message, strictjson
 from agent_team_os.storage import files
 files.publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-delivery.send(sys.argv[1], message.build("ops", "dev", "question", {"question": "Still there?"}))
+delivery.send(sys.argv[1], [delivery.Outgoing(message.build("ops", "dev", "question", {"question": "Still there?"}))])
 """
     dead(python(code, home))
     return "it was sent and is not yet delivered"

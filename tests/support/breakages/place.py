@@ -85,5 +85,5 @@ def clock_set_back(home: Path) -> str:
     """A message from a time when the clock was ahead."""
     message = messages.build("ops", "dev", "question", {"question": "When?"})
     message["id"] = time.strftime("msg-%Y%m%dT%H%M%SZ-", time.gmtime(time.time() + 7300)) + "x7q3abcd"
-    delivery.send(str(home), message)
+    delivery.send(str(home), [delivery.Outgoing(message)])
     return f"2 h behind the newest message, {message['id']}"
