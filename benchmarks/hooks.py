@@ -7,14 +7,14 @@ import os
 import subprocess
 from collections.abc import Callable
 
-from measure import Command, fill, interleaved, table
+from measure import Command, Row, costs, fill, interleaved
 
 PENDING = (0, 100, 1000, 10000)
 LIMIT, ANONYMOUS, MANY = 3.5, 2.8, 6.0  # ratios: up to 1,000 pending, in an anonymous folder, 10,000 pending
 
 
-def run(ato: str, env: dict[str, str], scratch: str, rounds: int) -> list[str]:
-    """Time each event with each number of pending messages; the lines of the table."""
+def run(ato: str, _: str, env: dict[str, str], scratch: str, rounds: int) -> list[Row]:
+    """Time each event with each number of pending messages."""
     launcher = os.path.join(os.path.dirname(os.path.dirname(ato)), "hooks", "run")
     inputs = {
         event: _input(scratch, event)
@@ -50,7 +50,7 @@ def run(ato: str, env: dict[str, str], scratch: str, rounds: int) -> list[str]:
         python = file.read().strip()
     bare = Command("bare interpreter", [python, "-I", "-S", "-E", "-c", "pass"], env, scratch)
     interleaved([bare, *commands], rounds)
-    return table([bare, *commands], limits)
+    return costs([bare, *commands], limits)
 
 
 def _input(scratch: str, event: str) -> str:

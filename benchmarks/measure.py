@@ -97,14 +97,48 @@ def interleaved(commands: list[Command], rounds: int = 15) -> None:
                 command.memory = max(command.memory, memory)
 
 
-def table(commands: list[Command], limits: dict[str, float]) -> list[str]:
-    """A line a command: CPU, its ratio to the first one, the limit where there is one, wall time, memory."""
-    base = statistics.median(commands[0].cpu)
-    wide = max(len(command.name) for command in commands)
-    lines = [f"{'':{wide}}   CPU ms   ratio   limit   wall ms   MiB"]
+def costs(commands: list[Command], limits: dict[str, float]) -> list[Row]:
+    """A row a command: its CPU and the ratio to the first one's, the limit where there is one, wall time, memory."""
+    rows = []
     for command in commands:
-        cpu, wall = statistics.median(command.cpu), statistics.median(command.wall)
-        limit = f"{limits[command.name]:5.1f}" if command.name in limits else "     "
-        times = f"{cpu * 1e3:6.1f}   {cpu / base:5.2f}   {limit}   {wall * 1e3:7.1f}"
-        lines.append(f"{command.name:{wide}}   {times}   {command.memory:3.0f}")
+        wall = statistics.median(command.wall) * 1e3
+        ratio = cpu(command) / cpu(commands[0])
+        cost = f"{cpu(command):6.1f} ms CPU"
+        rows.append(
+            Row(command.name, cost, ratio, limits.get(command.name), f"{wall:.0f} ms, {command.memory:.0f} MiB")
+        )
+    return rows
+
+
+@dataclass
+class Row:
+    """A line of the table: what was measured, the ratio to its physical limit, and how far that may go."""
+
+    name: str
+    cost: str
+    ratio: float
+    limit: float | None = None
+    note: str = ""
+    at_least: bool = False  # whether the limit is one from below
+
+    @property
+    def missed(self) -> bool:
+        """Whether the ratio is on the wrong side of its limit."""
+        return self.limit is not None and (self.ratio < self.limit if self.at_least else self.ratio > self.limit)
+
+    def line(self, wide: int) -> str:
+        """The row as text."""
+        limit = "" if self.limit is None else f"{'≥' if self.at_least else '≤'} {self.limit:.1f}"
+        verdict = "MISSED" if self.missed else ""
+        return (
+            f"  {self.name:{wide}}  {self.cost:>16}  {self.ratio:6.2f}  {limit:7}  {self.note:18}  {verdict}".rstrip()
+        )
+
+
+def table(sections: dict[str, list[Row]]) -> list[str]:
+    """The rows under their headings, in common columns."""
+    wide = max(len(row.name) for rows in sections.values() for row in rows)
+    lines = [f"  {'':{wide}}  {'cost':>16}  {'ratio':>6}  {'limit':7}  wall, memory"]
+    for heading, rows in sections.items():
+        lines += [heading, *(row.line(wide) for row in rows)]
     return lines

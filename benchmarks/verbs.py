@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 
-from measure import Command, cpu, fill, interleaved, table
+from measure import Command, Row, costs, cpu, fill, interleaved
 
 PENDING = (0, 100, 1000, 10000)
 LIMITS = {"inbox, 100 pending": 7.0, "send": 8.0}
 GROWTH = 60  # ms that the inbox may take longer for 1,000 pending than for none
 
 
-def run(ato: str, python: str, env: dict[str, str], scratch: str, rounds: int) -> list[str]:
-    """Time `inbox` with each number of pending messages, `whoami` and `send`; the lines of the table."""
+def run(ato: str, python: str, env: dict[str, str], scratch: str, rounds: int) -> list[Row]:
+    """Time `inbox` with each number of pending messages, `whoami` and `send`."""
     commands = [Command("bare interpreter", [python, "-I", "-S", "-E", "-c", "pass"], env, scratch)]
     for number in PENDING:
         home, ops, dev = fill(ato, env, os.path.join(scratch, f"verbs{number}"), number)
@@ -26,7 +26,5 @@ def run(ato: str, python: str, env: dict[str, str], scratch: str, rounds: int) -
     interleaved(commands, rounds)
     took = {command.name: cpu(command) for command in commands}
     growth = took["inbox, 1000 pending"] - took["inbox, 0 pending"]
-    return [
-        *table(commands, LIMITS),
-        f"inbox grows by {growth:.0f} ms of CPU from 0 to 1,000 pending (limit {GROWTH})",
-    ]
+    grown = Row("inbox, what 1,000 pending add", f"{growth:6.1f} ms CPU", growth / GROWTH, 1.0, f"of {GROWTH} ms")
+    return [*costs(commands, LIMITS), grown]
