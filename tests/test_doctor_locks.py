@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent_team_os.mail import doctor
-from agent_team_os.storage import lock
+from agent_team_os.storage import lock, process
 from support.breakages.locks import lock_of_another_host
 from support.cli import PATIENCE, ato, environment
-from support.homes import age, codes, examine, healthy, python, tree
+from support.homes import age, bus_of, codes, examine, healthy, python, tree
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_live_holder_is_no_finding(home: Path) -> None:
     """A lock held by a live process of ours is no finding, however long, and repair does not take it."""
     code = """
-from agent_team_os.storage import lock
+from agent_team_os.storage import lock, process
 with lock.recipient(*sys.argv[1:]):
     print("here", flush=True)
     sys.stdin.read()
@@ -57,6 +57,17 @@ def test_a_foreign_holder_is_broken_by_repair_alone(home: Path) -> None:
     assert ato(env, home.parent, "send", "dev", "question", "--field", "question=Now?").returncode == 0
     [kept] = (home / "locks" / ".quarantine").iterdir()
     assert kept.name.endswith("elsewhere.4711.0a1b2c3d-99")
+
+
+def test_a_folder_in_a_lock_is_broken_by_repair(home: Path) -> None:
+    """A folder with the name of a process of ours blocks the lock until a repair moves it away."""
+    (home / "locks/dev.lock").mkdir(0o700)
+    (home / "locks/dev.lock" / f"{process.host()}.17.{process.boot()}-1").mkdir(0o700)
+    time.sleep(lock.LEASE + 0.2)
+    assert codes(home) == {"lock-foreign"}
+    assert list(doctor.repair(str(home)))
+    assert examine(home) == []
+    assert bus_of(home, "ops").send("dev", "note", {"text": "x"})["id"]
 
 
 def test_force_waits_for_the_guard(home: Path) -> None:

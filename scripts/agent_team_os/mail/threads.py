@@ -106,6 +106,8 @@ def add(home: str, sent: Sequence[Message], drafts: Mapping[str, str]) -> dict[s
             if text:
                 changed[layout.thread(home, thread_id)] = text
         files.replace_all(changed)
+        if len(changed) < len(entering):  # what a killed sender entered may not be durable
+            files.sync_folder(os.path.join(home, "threads"))
     return found
 
 

@@ -82,6 +82,14 @@ def age(path: str) -> float:
         return 0.0
 
 
+def is_file(path: str) -> bool:
+    """Whether a path is a regular file, and no link to one."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
 def names(folder: str) -> list[str]:
     """The names in a folder, unsorted; none if there is no such folder."""
     try:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _LONGEST = 4 << 20  # bytes of a line that are kept; no message comes near it
+_doubtful: set[str] = set()  # files whose fsync has failed: the next one may say yes and have written nothing
 
 
 class Journal:
@@ -63,10 +64,15 @@ class Journal:
 
 
 def sync(path: str) -> None:
-    """Make durable what a killed writer may have left in the page cache only."""
+    """Make durable what a killed writer may have left in the page cache only; OSError, and never asked again."""
+    if path in _doubtful:
+        raise OSError(errno.EIO, "an earlier fsync of it failed", path)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
+    except OSError:
+        _doubtful.add(path)
+        raise
     finally:
         os.close(fd)
 

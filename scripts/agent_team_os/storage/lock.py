@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 
 from ..protocol import home as layout
@@ -173,7 +174,7 @@ def _open(path: str) -> int:
 def _take(fd: int, ours: str, lease_over: bool) -> bool:
     """Put our name into the folder if nobody alive can be in it."""
     names = os.listdir(fd)
-    if not all(process.is_ours(name) for name in names) or (not names and not lease_over):
+    if not all(process.is_ours(name) and _is_file(fd, name) for name in names) or (not names and not lease_over):
         return False
     try:
         os.close(os.open(ours, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=fd))
@@ -185,6 +186,14 @@ def _take(fd: int, ours: str, lease_over: bool) -> bool:
         if name != ours:
             os.unlink(name, dir_fd=fd)
     return True
+
+
+def _is_file(fd: int, name: str) -> bool:
+    """Whether what bears one of our names in the folder could be ours; True if it is gone."""
+    try:
+        return stat.S_ISREG(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _release(path: str, fd: int) -> None:

@@ -27,15 +27,17 @@ _WORDS = {
 }
 
 
-def _say(words: str, name: str, inside: list[str]) -> str:
-    return words.format(name=name, lease=lock.LEASE, holder=" and ".join(map(_holder, inside[:3])))
+def _say(words: str, home: str, name: str, inside: list[str]) -> str:
+    folder = layout.lock(home, name) + ".lock"
+    holders = [_holder(folder, entry) for entry in inside[:3]]
+    return words.format(name=name, lease=lock.LEASE, holder=" and ".join(holders))
 
 
 def stale_lock(home: str) -> Iterator[Finding]:
     """A lock whose holder is dead, or of which nobody here can tell."""
     for name, state, inside in _stale(home):
         path = layout.lock(home, name) + ".lock"
-        what = f"The lock {name} {_say('; '.join(_WORDS[state]), name, inside)}."
+        what = f"The lock {name} {_say('; '.join(_WORDS[state]), home, name, inside)}."
         severity = "error" if state == "blocked" else "warning"
         if state == "foreign":
             what += " The repair breaks it: first make sure that no such process is sending."
@@ -67,7 +69,7 @@ def _state(home: str, name: str) -> tuple[str, list[str]]:
         in_lease = 0 <= files.age(path) <= lock.LEASE
         if os.path.islink(path):
             return "blocked", []
-        if all(process.is_ours(entry) for entry in inside):
+        if all(process.is_ours(entry) and files.is_file(os.path.join(path, entry)) for entry in inside):
             if not free:
                 return "held", inside
             return ("dead" if inside else "leased" if in_lease else "empty"), inside
@@ -88,8 +90,10 @@ def _guard_is_free(home: str, name: str) -> Iterator[bool]:
         os.close(fd)
 
 
-def _holder(entry: str) -> str:
+def _holder(folder: str, entry: str) -> str:
     """Who left a name in a lock folder, in words."""
+    if not files.is_file(os.path.join(folder, entry)):
+        return f"what is no file and no process left, {entry!r}"
     host, _, rest = entry.partition(".")
     pid, _, start = rest.partition(".")
     if not (host and pid.isdecimal() and "-" in start):
@@ -109,7 +113,7 @@ def repair_locks(home: str) -> Iterator[str]:
         else:
             freed = (state != "foreign" or done(_empty, home, name, inside)) and done(_pass_through, home, name)
         if freed:
-            yield f"The lock {name}, which {_say(_WORDS[state][0], name, inside)}, is free now."
+            yield f"The lock {name}, which {_say(_WORDS[state][0], home, name, inside)}, is free now."
 
 
 def _pass_through(home: str, name: str) -> None:
