@@ -263,8 +263,9 @@ def test_lock_busy(team: Team) -> None:
 def test_undecided(team: Team) -> None:
     """A write that fails and cannot be taken back ends with 75, and the next command makes it all or nothing."""
     team.ask("ops", "dev")
-    # The first two fsyncs are the spool file and its folder, the third makes the line in the outbox durable.
-    faults = ["-e", "inject=fsync:error=EIO:when=3", "-e", "inject=ftruncate:error=EIO"]
+    # The first three fsyncs are the spool file, the draft of the thread and the folder of the first; the fourth makes
+    # the line in the outbox durable.
+    faults = ["-e", "inject=fsync:error=EIO:when=4", "-e", "inject=ftruncate:error=EIO"]
     log = team.root.parent / "strace.log"
     for form in ([], ["--json"]):
         done = subprocess.run(
@@ -324,13 +325,14 @@ def test_a_map_that_cannot_be_written(place: str, team: Team) -> None:
 
 
 def test_a_message_that_cannot_be_archived(team: Team) -> None:
-    """A message that was shown and cannot be archived stays pending; that is told."""
+    """A message that is shown and cannot be archived stays pending; that is told."""
     sent = team.ask("ops", "dev")
     archive = Path(sent["path"]).parent / ".read"
     archive.touch()
     done = team.run("dev", "read")
-    assert done.returncode == 73
-    assert "It stays in the inbox." in done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Still in the inbox." in done.stdout
+    assert team.json("dev", "read")["archived"] is False
     assert Path(sent["path"]).exists()
 
 
@@ -394,3 +396,16 @@ def test_long_text_in_an_error(team: Team) -> None:
         done = team.run("ops", *arguments)
         assert done.returncode in (1, 4, 64)
         assert len(done.stderr) < 2000, arguments[:3]
+
+
+def test_what_cannot_be_archived_is_said_behind_the_document(team: Team) -> None:
+    """With --json a message that was shown and cannot be archived is one document, and the error a line on stderr."""
+    sent = team.ask("ops", "dev")
+    command = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=rename:error=EIO", *PROGRAM, "read", "--json"]
+    done = subprocess.run(
+        command, cwd=team.root / "dev", env=team.env, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 73
+    assert json.loads(done.stdout)["id"] == sent["id"]
+    assert "It stays in the inbox." in done.stderr
+    assert Path(sent["path"]).exists()

@@ -217,9 +217,8 @@ class Bus:
                 try:
                     inbox.archive(self.home, path)
                 except OSError as error:
-                    raise CannotWrite(
-                        f"{path} cannot be archived: {error.strerror}", "It stays in the inbox."
-                    ) from None
+                    stays = "It stays in the inbox." if os.path.lexists(path) else "A power cut may bring it back."
+                    raise CannotWrite(f"{path} cannot be archived: {error.strerror}", stays) from None
 
     def _claim(self, given: str, held: contextlib.ExitStack) -> Letter:
         message, path = self.find(given)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 800  # characters of an error's sentence
 _broken: list[Any] = []
+_emitted = False  # whether the one document of --json was printed
 
 
 def prepare() -> None:
@@ -32,6 +33,8 @@ def say(text: str = "") -> None:
 
 def emit(document: Any) -> None:
     """The result as the one JSON document on stdout."""
+    global _emitted
+    _emitted = True
     encoding = getattr(sys.stdout, "encoding", "") or ""
     if encoding.lower().replace("-", "") == "utf8":
         _write(strictjson.dump(document) + "\n")
@@ -98,10 +101,10 @@ def note(text: str) -> None:
 
 
 def failure(code: str, message: str, hint: str, status: int) -> int:
-    """Report an error: a JSON document on stdout where --json was asked for, else one line on stderr."""
+    """Report an error: as the one JSON document where --json was asked for, else in one line on stderr."""
     # What click lays out over several lines, and what a file or an argument brought in, on one short line.
     message, hint = show.one_line(" ".join(message.split()), _LONGEST), show.one_line(hint, _LONGEST)
-    if "--json" in sys.argv:
+    if "--json" in sys.argv and not _emitted:
         with contextlib.suppress(CannotWrite):
             emit({"error": {"code": code, "message": message, "hint": hint}})
             flush()

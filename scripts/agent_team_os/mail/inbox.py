@@ -174,7 +174,8 @@ def archive(home: str, path: str) -> bool:
 
 
 def can_archive(path: str) -> bool:
-    """Whether archiving could work at all: not on a disk that is mounted read-only."""
+    """Whether archiving could work at all: not on a disk that is mounted read-only, nor into what is no folder."""
     folder = os.path.dirname(path)
     read = os.path.join(folder, layout.READ)
-    return os.access(folder, os.W_OK) and (not os.path.isdir(read) or os.access(read, os.W_OK))
+    there = os.path.lexists(read)
+    return os.access(folder, os.W_OK) and (not there or (os.path.isdir(read) and os.access(read, os.W_OK)))

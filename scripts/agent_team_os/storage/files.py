@@ -15,7 +15,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Callable
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -98,11 +98,20 @@ def names(folder: str) -> list[str]:
         return []
 
 
+def sync(fd: int, path: str) -> None:
+    """Make an open file durable; the OSError names it."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        error.filename = path
+        raise
+
+
 def sync_folder(folder: str) -> None:
     """Make the names in a folder durable."""
     fd = os.open(folder, _FOLDER)
     try:
-        os.fsync(fd)
+        sync(fd, folder)
     finally:
         os.close(fd)
 
@@ -133,18 +142,18 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def flush(fds: Sequence[int]) -> dict[int, OSError]:
-    """Make what was written to open files durable; returns the error of each that could not be.
+def flush(paths: Mapping[int, str]) -> dict[int, OSError]:
+    """Make open files durable, given with their paths; returns the error of each that could not be.
 
     The disk is told of all of them before the first is waited for: it then writes many at the price of a few.
     """
-    if len(fds) > 1 and hasattr(os, "posix_fadvise"):
-        for fd in fds:
+    if len(paths) > 1 and hasattr(os, "posix_fadvise"):
+        for fd in paths:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # which begins to write what is dirty
     failed = {}
-    for fd in fds:
+    for fd, path in paths.items():
         try:
-            os.fsync(fd)
+            sync(fd, path)
         except OSError as error:
             failed[fd] = error
     return failed
@@ -154,7 +163,7 @@ def create(path: str, data: bytes) -> None:
     """Write a new file and fsync it; FileExistsError if the name is taken. The folder is not synced."""
     fd = begin(path, data)
     try:
-        os.fsync(fd)
+        sync(fd, path)
     finally:
         os.close(fd)
 
@@ -182,23 +191,21 @@ def replace(path: str, data: bytes) -> None:
 
 def replace_all(contents: Mapping[str, bytes]) -> None:
     """As `replace`, of several names in one folder. OSError: some may have their new content, some the old."""
-    temporaries, fds = [], []
+    opened: dict[int, str] = {}
     try:
         for path, data in contents.items():
-            temporary = _temporary(path)
-            temporaries.append((temporary, path))
             try:
-                fds.append(begin(temporary, data))
+                opened[begin(_temporary(path), data)] = path
             except FileExistsError:
-                os.unlink(temporary)
-                fds.append(begin(temporary, data))
-        for error in flush(fds).values():
+                os.unlink(_temporary(path))
+                opened[begin(_temporary(path), data)] = path
+        for error in flush(opened).values():
             raise error
     finally:
-        for fd in fds:
+        for fd in opened:
             os.close(fd)
-    for temporary, path in temporaries:
-        os.rename(temporary, path)
+    for path in contents:
+        os.rename(_temporary(path), path)
     for folder in {os.path.dirname(path) for path in contents}:
         sync_folder(folder)
 

@@ -42,7 +42,7 @@ class Journal:
         data = (b"\n" if torn else b"") + b"".join(line + b"\n" for line in lines)
         self.end = self.start + len(data)
         files.write_all(self.fd, data)
-        os.fsync(self.fd)
+        files.sync(self.fd, self.path)
 
     def undo(self, lines: Sequence[bytes]) -> None:
         """Cut off these last lines of what `append` wrote, or all that is there of them.
@@ -55,7 +55,7 @@ class Journal:
         keep = max(self.start, self.end - sum(len(line) + 1 for line in lines))
         if size > keep:
             os.ftruncate(self.fd, keep)
-            os.fsync(self.fd)
+            files.sync(self.fd, self.path)
 
     def close(self) -> None:
         """Let go of the file and its lock; never an error, since all that counts was fsynced."""
@@ -69,7 +69,7 @@ def sync(path: str) -> None:
         raise OSError(errno.EIO, "an earlier fsync of it failed", path)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        files.sync(fd, path)
     except OSError:
         _doubtful.add(path)
         raise

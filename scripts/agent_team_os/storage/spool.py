@@ -101,7 +101,7 @@ def begin(home: str, message_id: str) -> Entry:
 
 def settle(entries: Sequence[Entry]) -> dict[int, OSError]:
     """Make entries durable, with their names; returns by `fd` the error of each that is not."""
-    failed = files.flush([fd for entry in entries for fd in entry.fds])
+    failed = files.flush({fd: entry.path for entry in entries for fd in entry.fds})
     try:
         for folder in {os.path.dirname(entry.path) for entry in entries}:
             files.sync_folder(folder)
