@@ -245,6 +245,28 @@ def test_doctor_tells_the_fate_of_copies(at: str, domains: Team) -> None:
     assert set(state.boxes(domains.home)) == set(left if at == "link" else [])
 
 
+def test_a_copy_of_yesterday_s_message(domains: Team) -> None:
+    """A copy is not sent before the line of its original, in the outbox of another day, is made durable."""
+    sent = ask(domains)
+    (copy,) = (message for message in waiting(domains, "lead") if message["cc_of"] == sent["id"])
+    (today,) = (domains.home / "outbox").glob("*.jsonl")
+    yesterday = today.with_name("2026-05-20.jsonl")
+    today.rename(yesterday)
+    old = f"msg-20260520T235959Z-{sent['id'][-8:]}"
+    for path in (yesterday, *domains.home.rglob(f"{sent['id']}.json")):
+        path.write_text(path.read_text().replace(sent["id"], old))
+    late = {**copy, "id": ids.new_message_id(), "cc_of": old}
+    (domains.home / f"outbox/.spool/{late['id']}.json").write_text(json.dumps(late))
+    log = domains.root / "calls"
+    command = ["strace", "-f", "-y", "-qq", "-o", str(log), "-e", "trace=fsync,write", *PROGRAM, "inbox"]
+    subprocess.run(command, cwd=domains.root / "dev", env=domains.env, capture_output=True, check=True)
+    calls = log.read_text().splitlines()
+    durable = next(number for number, call in enumerate(calls) if "fsync" in call and yesterday.name in call)
+    written = next(number for number, call in enumerate(calls) if "write" in call and today.name in call)
+    assert durable < written
+    assert late["id"] in {message["id"] for message in waiting(domains, "lead")}
+
+
 def test_a_broken_copy_in_the_spool(domains: Team) -> None:
     """What cannot be a copy, or is one of nothing, is no copy somebody owes: it is taken away as ever."""
     sent = ask(domains)

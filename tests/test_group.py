@@ -93,6 +93,25 @@ def test_a_line_that_cannot_be_taken_back(team: Team, bus: Bus, monkeypatch: pyt
     assert len(state.check(team.home)) == 3
 
 
+def test_a_line_taken_back_is_durable(team: Team, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is cut off again is cut off on the disk too, before anybody is told that nothing was sent."""
+    post(bus, 1)
+    synced: list[tuple[str, int]] = []
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append((os.readlink(f"/proc/self/fd/{fd}"), os.fstat(fd).st_size))
+        real(fd)
+
+    (path,) = (team.home / "outbox").glob("*.jsonl")
+    before = path.stat().st_size
+    failing(monkeypatch, files, "publish", 1, errno.ENOSPC)
+    monkeypatch.setattr(os, "fsync", fsync)
+    (result,) = post(bus, 1)
+    assert isinstance(result, CannotWrite)
+    assert [size > before for name, size in synced if name == str(path)] == [True, False]
+
+
 def test_a_file_that_cannot_be_made_durable(team: Team, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message whose file or draft the disk does not keep is refused alone; the others of its group are sent."""
     real, calls = os.fsync, iter(range(1, 1_000_000))

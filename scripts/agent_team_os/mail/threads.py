@@ -106,7 +106,7 @@ def add(home: str, sent: Sequence[Message], drafts: Mapping[str, str]) -> dict[s
             if text:
                 changed[layout.thread(home, thread_id)] = text
         files.replace_all(changed)
-        if len(changed) < len(entering):  # what a killed sender entered may not be durable
+        if len(changed) < len(entering):  # some are made anew; or a killed sender has entered what may not be durable
             files.sync_folder(os.path.join(home, "threads"))
     return found
 
@@ -171,6 +171,7 @@ def rebuild(home: str, thread_id: str) -> bool:
                 files.replace(path, _text(thread))
                 return True
             if files.put_new(path, _text(thread)):
+                files.sync_folder(os.path.dirname(path))
                 return True
 
 

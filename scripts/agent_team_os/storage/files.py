@@ -211,7 +211,7 @@ def replace_all(contents: Mapping[str, bytes]) -> None:
 
 
 def put_new(path: str, data: bytes) -> bool:
-    """Make a file with this content, durable; False, and nothing changed, if the name is taken.
+    """Make a file with this content; False, and nothing changed, if the name is taken. The folder is not synced.
 
     The caller holds a lock that covers `path`, as for `replace`; somebody without it may take the name.
     """
@@ -224,7 +224,6 @@ def put_new(path: str, data: bytes) -> bool:
         return False
     finally:
         remove(temporary)
-    sync_folder(os.path.dirname(path))
     return True
 
 
