@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 
 from conftest import Team, tree
 from support import state
-from support.cli import PROGRAM, environment
-from support.hooks import said
+from support.attacks import unseen
+from support.cli import ORDINARY, PATIENCE, PROGRAM, ato, environment
+from support.hooks import hook, said
 from support.sessions import Session, ids
 
 # A mount namespace of our own, where root may mount and nobody else sees it.
@@ -80,7 +82,7 @@ def test_a_full_disk_still_lists_and_reads(team: Team) -> None:
     results = mounted(
         team,
         # Filled to the last block, then one freed: enough for a folder, not for a message of 9 KB.
-        f"cp -a {home} {home}.copy; mount -t tmpfs -o size=400k,mode=700 none {home}; cp -a {home}.copy/. {home}/; "
+        f"cp -a {home} {home}.copy; mount -t tmpfs -o size=64k,mode=700 none {home}; cp -a {home}.copy/. {home}/; "
         f"dd if=/dev/zero of={home}/fill bs=4k 2>/dev/null || true; truncate -s -4k {home}/fill",
         f"""
         ops: send dev news --type event {body}
@@ -138,7 +140,7 @@ def test_hooks_on_a_full_disk(team: Team) -> None:
     home = shlex.quote(str(team.home))
     first, again, prompt, stop, end = hooks_of_a_session(
         team,
-        f"cp -a {home} {home}.copy; mount -t tmpfs -o size=400k,mode=700 none {home}; cp -a {home}.copy/. {home}/; "
+        f"cp -a {home} {home}.copy; mount -t tmpfs -o size=64k,mode=700 none {home}; cp -a {home}.copy/. {home}/; "
         f"dd if=/dev/zero of={home}/fill bs=4k 2>/dev/null || true; dd if=/dev/zero of={home}/fill2 bs=1 2>/dev/null"
         f" || true; trap 'cp -a {home}/. {home}.copy/' EXIT",
     )
@@ -185,26 +187,19 @@ def test_a_home_others_can_write_is_refused(team: Team) -> None:
 
 def test_a_home_of_another_user_is_refused(tmp_path: Path) -> None:
     """Nobody reads or writes mail in a home that belongs to somebody else, root included."""
-    env = environment(tmp_path, AGENT_TEAM_OS_HOME=str(tmp_path / "theirs"))
-    script = """
-    mkdir theirs
-    if [ $(id -u) = 0 ]; then chown 12345 theirs; exec "$@"; fi
-    exec unshare --map-user=12345 "$@"
-    """
+    theirs = tmp_path / "theirs"
+    if os.geteuid() == 0:
+        theirs.mkdir()
+        os.chown(theirs, 12345, -1)
+    else:
+        theirs = Path("/usr")
+    before = sorted(os.listdir(theirs))
+    env = environment(tmp_path, AGENT_TEAM_OS_HOME=str(theirs))
     for arguments in (["inbox"], ["join", "dev"], ["init"]):
-        subprocess.run(["rm", "-rf", str(tmp_path / "theirs")], check=True)
-        done = subprocess.run(
-            ["sh", "-c", script, "sh", *PROGRAM, *arguments],
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        done = ato(env, tmp_path, *arguments)
         assert done.returncode == 73, done.stderr
         assert "belongs to another user" in done.stderr
-        assert os.listdir(tmp_path / "theirs") == []
+        assert sorted(os.listdir(theirs)) == before
 
 
 @pytest.mark.parametrize("kind", ["file", "dangling link", "no permission"])
@@ -231,41 +226,88 @@ def test_a_home_that_cannot_be_made_is_one_plain_line(tmp_path: Path, kind: str)
     assert json.loads(done.stdout)["error"]["code"] == "cannot-write"
 
 
-def test_a_home_with_a_long_odd_name_works(tmp_path: Path) -> None:
-    """A home on a path of 200 characters with spaces and letters of other scripts is like any other."""
-    root = tmp_path / ("päth with späces 日本 " * 8).strip()
+ODD = {
+    "200 characters": "päth with späces 日本 " * 8,
+    "escapes": "two\nlines\r\t\x1b]0;owned\x07\u202e ",
+    "no text": "caf\udce9 ",
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_home_with_an_odd_name_works(kind: str, tmp_path: Path) -> None:
+    """A home on a path of 200 characters, or of characters that are none, is like any other, for hooks too."""
+    home = Path(f"{tmp_path}/{ODD[kind]}".strip(), "bus")
+    team = Team(tmp_path, home, environment(tmp_path, AGENT_TEAM_OS_HOME=str(home)))
     for agent in ("ops", "dev"):
-        (root / agent).mkdir(parents=True)
-    team = Team(root, root / ".agent-team-os", environment(root))
-    for agent in ("ops", "dev"):
-        assert team.run(agent, "join", agent).returncode == 0
+        team.join(agent)
     sent = team.ask("ops", "dev")
+    printed = [team.run("dev", *verb).stdout for verb in (["whoami"], ["bus"], ["doctor"], ["trace", sent["id"]])]
+    assert unseen("".join(printed).replace("\n", "")) == []
+    assert ids(said(hook(team.env, tmp_path / "dev", "SessionStart", {"session_id": "s-1"}))) == [sent["id"]]
     assert team.json("dev", "read")["id"] == sent["id"]
+    assert not team.json("dev", "doctor")["findings"]
     assert state.check(team.home) == {sent["id"]}
 
 
-def test_a_clock_set_back_loses_no_order(team: Team) -> None:
-    """With the clock a year behind, mail is still sent and read, and doctor says what is wrong with the clock."""
-    first = team.ask("ops", "dev")
-    script = (
-        "import sys, time; real = time.time; time.time = lambda: real() - 365 * 86400; "
-        "sys.argv[0] = 'ato'; sys.path.insert(0, sys.argv.pop(1)); from agent_team_os.cli.main import run; run()"
-    )
-    scripts = str(Path(PROGRAM[-1]).parent.parent)
+@pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"LC_ALL": "de_DE.ISO-8859-1"}, {"PYTHONIOENCODING": "ascii"}])
+def test_words_sent_in_any_locale(env: dict[str, str], team: Team) -> None:
+    """What is sent from a locale that is not UTF-8 arrives as it was typed, and is announced as it is."""
+    words = "Grüße → 日本 𝄞"
+    (team.root / "ops" / words).write_text(words)
+    options = ["--summary", words, "--attach", words, "--body", "-"]
+    sent = team.json("ops", "send", "dev", "note", *options, stdin=f"field: {words}\n\n{words}", **env)
+    stored = team.stored(sent)
+    assert stored["payload"] == {"summary": words, "field": words, "text": words}
+    assert [each["name"] for each in stored["attachments"]] == [words]
+    told = said(hook({**team.env, **env}, team.root / "dev", "SessionStart", {"session_id": "s-1"}))
+    assert f": {words} ({sent['id']})" in told
+    assert [thread["subject"] for thread in team.json("dev", "thread", **env)["threads"]] == [words]
 
-    def behind(agent: str, *args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [PROGRAM[0], "-I", "-c", script, scripts, *args],
-            cwd=team.root / agent,
-            env=team.env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
 
-    second = behind("ops", "send", "dev", "question", "--field", "question=Old?", "--json")
-    assert second.returncode == 0, second.stderr
-    found = json.loads(behind("ops", "doctor", "--json").stdout)["findings"]
+def at(team: Team, clock: str, agent: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command while the machine's clock says something else: `-365d`, or `-365d x2` for one that runs fast."""
+    found = shutil.which("faketime")
+    assert found, "the Debian package faketime is missing"
+    return subprocess.run(
+        [*ORDINARY, found, "-f", clock, *PROGRAM, *args],
+        # The clock that locks wait by is another one, which nobody sets.
+        cwd=team.root / agent, env={**team.env, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}, input=stdin,
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("clock", ["-365d", "@1970-01-01 00:00:30"])
+def test_a_clock_that_is_wrong(clock: str, team: Team) -> None:
+    """With the clock set back mail is sent, announced, read and answered, whichever clock wrote it."""
+    first = team.ask("ops", "dev", "--priority", "high")
+    given = '{"session_id":"s-1"}'
+    sent = at(team, clock, "ops", "send", "dev", "question", "--field", "question=Old?", "-p", "high", "--json")
+    assert (sent.returncode, json.loads(sent.stdout)["cc"]) == (0, []), sent
+    second = json.loads(sent.stdout)
+    told = said(json.loads(at(team, clock, "dev", "hook", "SessionStart", stdin=given).stdout))
+    assert set(ids(told)) == {first["id"], second["id"]}
+    assert team.run("dev", "hook", "UserPromptSubmit", stdin=given).stdout == ""
+    assert at(team, clock, "dev", "reply", first["id"], "response", "--summary", "x").returncode == 0
+    assert team.json("dev", "reply", second["id"], "response", "--summary", "x")["thread_status"] == "completed"
+    assert team.json("dev", "inbox")["count"] == 0
+    third = team.ask("ops", "dev")
+    assert json.loads(at(team, clock, "dev", "read", "--json").stdout)["id"] == third["id"]
+    assert len(state.check(team.home)) == 5
+
+
+def test_a_clock_set_back_is_told(team: Team) -> None:
+    """With mail from the future in the home doctor says that the clock is wrong."""
+    team.ask("ops", "dev")
+    found = json.loads(at(team, "-365d", "ops", "doctor", "--json").stdout)["findings"]
     assert any("clock" in finding["code"] for finding in found)
-    assert state.check(team.home) == {first["id"], json.loads(second.stdout)["id"]}
+
+
+def test_ids_while_the_clock_is_set_back(team: Team) -> None:
+    """Ids of one process sort in the order made while the clock runs backwards under it."""
+    lines = '{"to":"dev","intent":"note","payload":{}}\n' * 20
+    # Each look at the clock finds it a second further back.
+    done = at(team, "-0 i-1", "ops", "send", "--batch", "-", stdin=lines)
+    made = [json.loads(line)["id"] for line in done.stdout.splitlines()]
+    assert len(made) == 20, done
+    assert made == sorted(made)
+    assert state.check(team.home) == set(made)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from agent_team_os.mail import doctor
 from agent_team_os.mail.doctor import place
 from support.breakages.place import mode_too_narrow
 from support.cli import ROOT
-from support.homes import MACHINE, edit_map, examine, healthy
+from support.homes import MACHINE, edit_map, examine, healthy, tree
 
 
 @pytest.fixture
@@ -93,14 +94,32 @@ def test_a_folder_that_cannot_be_opened(home: Path) -> None:
     assert examine(home) == []
 
 
-def test_what_cannot_be_looked_at(home: Path) -> None:
+def test_what_cannot_be_looked_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder the system refuses to list is one error, and everything else is looked at all the same."""
-    shutil.rmtree(home / "threads")
-    (home / "threads").symlink_to("threads")
+    real = os.listdir
+
+    def listdir(path: Any) -> list[str]:
+        if path == str(home / "threads"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
     edit_map(home, gods=["nobody"])
     found = {finding["code"]: finding for finding in examine(home)}
     assert found["cannot-look"]["path"] == str(home / "threads")
-    assert {"map-unknown-agent", "not-a-folder"} <= found.keys()
+    assert "map-unknown-agent" in found
+
+
+def test_a_link_in_the_place_of_a_folder(home: Path) -> None:
+    """A home with a link where a folder belongs is refused by every command; nothing behind it is looked at."""
+    (home / "threads").rename(home.parent / "elsewhere")
+    (home / "threads").symlink_to(home.parent / "elsewhere")
+    before = tree(home.parent)
+    [finding] = examine(home)
+    assert (finding["code"], finding["severity"]) == ("home-refused", "error")
+    assert str(home / "threads") in finding["what"]
+    assert list(doctor.repair(str(home))) == []
+    assert tree(home.parent) == before
 
 
 def test_python_too_old(home: Path) -> None:

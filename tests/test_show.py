@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 import unicodedata
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from agent_team_os.protocol import show
+from agent_team_os.protocol import show, strictjson
 from support.attacks import ATTACKS, BLANK, SELECTORS, unseen
 
 PATIENT = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
@@ -121,6 +122,17 @@ def test_any_text(text: str) -> None:
     for shown in (show.visible(text), show.visible(text, lines=True).replace("\n", "").replace("\t", "")):
         assert unseen(shown) == []
         assert show.visible(shown) == shown
+
+
+@PATIENT
+@given(st.text())
+@example("".join(ATTACKS.values()))
+def test_any_text_as_json(text: str) -> None:
+    """As JSON, too, nothing unseen is shown, and it says what it said."""
+    document = strictjson.dump({"text": text})
+    shown = show.escaped(document)
+    assert unseen(shown) == []
+    assert json.loads(shown) == json.loads(document)
 
 
 NO_SURROGATES = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)

@@ -274,7 +274,7 @@ class Bus:
 
     def thread(self, given: str) -> Thread:
         """One conversation by id or unique prefix, each entry with the summary of its message where known."""
-        found = [name for name in threads.names(self.home) if ids.matches(name, given)]
+        found = self._threads_like(given)
         if len(found) != 1:
             what = f"fits {len(found)} threads: {', '.join(sorted(found)[:5])}" if found else "is no thread here"
             raise UnknownThread(f'"{given[:80]}" {what}', "See the recent ones: ato thread")
@@ -285,7 +285,8 @@ class Bus:
         if thread is None:
             raise UnknownThread(f"{found[0]} is gone", "Rebuild it: ato doctor --repair")
         lines = {entry["id"]: entry for entry in thread["messages"]}
-        for message in outbox.mentioning(self.home, found[0], ids.day_of(min(lines)) if lines else ""):
+        first, last = (ids.day_of(min(lines)), ids.day_of(max(lines))) if lines else ("", "")
+        for message in outbox.mentioning(self.home, found[0], first, last):
             if message["id"] in lines:
                 lines[message["id"]]["summary"] = messages.summary(message)
         return thread
@@ -296,10 +297,14 @@ class Bus:
 
     def _thread_to_join(self, given: str) -> str:
         """The thread named on the command line: an existing one by prefix, or a whole new id."""
-        if ids.is_thread(given) and threads.exists(self.home, given):  # what a batch names over and over
-            return given
-        found = [name for name in threads.names(self.home) if ids.matches(name, given)]
+        found = self._threads_like(given)
         return found[0] if len(found) == 1 else ids.check_thread(given)
+
+    def _threads_like(self, given: str) -> list[str]:
+        """The threads that answer to what was given; a whole id is asked for, however many there are."""
+        if ids.is_thread(given) and threads.exists(self.home, given):
+            return [given]
+        return [name for name in threads.names(self.home) if ids.matches(name, given)]
 
     # The house
 

@@ -37,7 +37,7 @@ def emit(document: Any) -> None:
     _emitted = True
     encoding = getattr(sys.stdout, "encoding", "") or ""
     if encoding.lower().replace("-", "") == "utf8":
-        _write(strictjson.dump(document) + "\n")
+        _write(show.escaped(strictjson.dump(document)) + "\n")
     else:  # JSON has escapes of its own for what an encoding lacks
         import json
 

@@ -88,7 +88,7 @@ def _spool(home: str, one: Outgoing, held: contextlib.ExitStack) -> Optional[spo
         held.callback(entry.close)
         for attachment, path in zip(message.get("attachments", ()), one.paths):
             attachments.store(home, path, attachment, entry.blob)
-        files.make_folder(_box(home, message))
+        inbox.make_box(home, message["to"], messages.slug(message))
         entry.fill(strictjson.readable(message))  # type: ignore[arg-type]  # a TypedDict is a dict
         draft = threads.draft(home, message)
         if draft is not None:
@@ -208,8 +208,8 @@ def _recover(home: str, path: str) -> None:
             journal.sync(layout.outbox(home, ids.day_of(message["id"])))
             there = inbox.find(home, message["to"], message["id"])
             if there is None:
-                there = layout.pending(home, message["to"], messages.slug(message), message["id"])
-                files.make_folder(os.path.dirname(there))
+                box = inbox.make_box(home, message["to"], messages.slug(message))
+                there = os.path.join(box, message["id"] + ".json")
                 if not _is_whole(path, message):
                     entry.rewrite(strictjson.readable(message))  # type: ignore[arg-type]  # a TypedDict is a dict
                 files.publish(path, there)

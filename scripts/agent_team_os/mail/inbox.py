@@ -32,12 +32,27 @@ def slugs(home: str, agent: str) -> list[str]:
 
 def boxes(home: str, agent: str) -> list[str]:
     """The folders in which an agent's mail can be: the agent's own and one for each session."""
-    return [layout.box(home, agent), *(layout.box(home, agent, slug) for slug in slugs(home, agent))]
+    return _no_links([layout.box(home, agent), *(layout.box(home, agent, slug) for slug in slugs(home, agent))])
 
 
 def seen_by(home: str, agent: str, slug: Optional[str]) -> list[str]:
     """The folders whose mail one session sees; without a slug, the agent's own alone."""
-    return [layout.box(home, agent), *([layout.box(home, agent, slug)] if slug else [])]
+    return _no_links([layout.box(home, agent), *([layout.box(home, agent, slug)] if slug else [])])
+
+
+def _no_links(folders: list[str]) -> list[str]:
+    """The agent's own box and those of sessions in it, but for links in their places, which lead to nobody's mail."""
+    if os.path.islink(folders[0]):
+        return []
+    return [folder for folder in folders if not os.path.islink(folder)]
+
+
+def make_box(home: str, agent: str, slug: Optional[str]) -> str:
+    """Make the folder a message goes into, and return it; NotADirectoryError where there is something else."""
+    files.make_folder(layout.box(home, agent))
+    box = layout.box(home, agent, slug)
+    files.make_folder(box)
+    return box
 
 
 def names(box: str) -> list[str]:
@@ -113,14 +128,19 @@ def candidates(home: str, agent: str, given: str, aside: bool = False) -> list[s
 
     With `aside` also those in quarantine.
     """
-    pending: set[str] = set()
-    read: set[str] = set()
-    for box in boxes(home, agent):
-        pending.update(name[:-5] for name in names(box))
-        for folder in layout.ARCHIVES if aside else (layout.READ, layout.DONE):
-            read.update(name[:-5] for name in names(os.path.join(box, folder)))
-    for group in (pending, read):
-        found = [message_id for message_id in group if ids.matches(message_id, given)]
+    every, archives = boxes(home, agent), layout.ARCHIVES if aside else (layout.READ, layout.DONE)
+    # An archive may hold anything: a whole id is asked for, and what is pending leaves it unopened.
+    if ids.is_message(given) and any(
+        os.path.lexists(os.path.join(box, folder, given + ".json")) for box in every for folder in ("", *archives)
+    ):
+        return [given]
+    for folders in (every, [os.path.join(box, folder) for box in every for folder in archives]):
+        found = {
+            name[:-5]
+            for folder in folders
+            for name in files.names(folder)
+            if given in name and ids.MESSAGE_FILE.fullmatch(name) and ids.matches(name[:-5], given)
+        }
         if found:
             return sorted(found)
     return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from ..protocol import home as layout
 from ..protocol import ids
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ..protocol.documents import Message
 
 
+_THREAD = re.compile(rb"thread-[0-9a-z-]+")
+
+
 def days(home: str, since: str = "") -> list[str]:
     """The days that have a file, in order, from `since` on."""
     found = (name[:-6] for name in files.names(os.path.join(home, "outbox")) if name.endswith(".jsonl"))
@@ -26,20 +30,37 @@ def days(home: str, since: str = "") -> list[str]:
 def find(home: str, message_id: str) -> Optional[Message]:
     """The message with this id; None if it was never sent. A line that was cut off does not count as sent."""
     path = layout.outbox(home, ids.day_of(message_id))
-    for _, line in journal.lines(path, message_id.encode()):
+    for line in journal.mentioning(path, message_id.encode()):
         message = _parse(line)
         if message is not None and message["id"] == message_id:
             return message
     return None
 
 
-def mentioning(home: str, text: str, since: str = "") -> Iterator[Message]:
-    """Every message whose line contains `text`, in the order written; lines that are no message are left out."""
+def mentioning(home: str, text: str, since: str = "", until: str = "9") -> Iterator[Message]:
+    """Every message of these days whose line contains `text`, in the order written; what is no message is left out."""
     for day in days(home, since):
-        for _, line in journal.lines(layout.outbox(home, day), text.encode()):
+        if day > until:
+            break
+        for line in journal.mentioning(layout.outbox(home, day), text.encode()):
             message = _parse(line)
             if message is not None:
                 yield message
+
+
+def recent_threads(home: str) -> Iterator[str]:
+    """The ids of the threads that were written to, those written to last first."""
+    seen: set[bytes] = set()
+    for day in reversed(days(home)):
+        for _, line in reversed(list(journal.lines(layout.outbox(home, day)))):
+            # The parser is asked only where the text could name a new one: a busy thread has many lines.
+            if seen.issuperset(_THREAD.findall(line)):
+                continue
+            message = _parse(line)
+            thread_id = message["thread_id"] if message else ""
+            if thread_id and thread_id.encode() not in seen:
+                seen.add(thread_id.encode())
+                yield thread_id
 
 
 def _parse(line: bytes) -> Optional[Message]:

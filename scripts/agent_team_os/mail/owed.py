@@ -39,7 +39,12 @@ def requests(home: str, agent: str, slug: str) -> known.Mail:
             looked = memory.setdefault(os.path.relpath(folder, home), {"changed": 0, "ids": {}})
             news = _look(home, agent, folder, looked, oldest) or news
             for message_id, owes in looked["ids"].items():
-                if owes and message_id >= oldest and not _answered(home, agent, message_id, owes[0]):
+                if not owes or message_id < oldest:
+                    continue
+                if _answered(home, agent, message_id, owes[0]):
+                    looked["ids"][message_id] = []  # for good: an answer is not taken back
+                    news = True
+                else:
                     found[message_id] = owes[1]
     if news:
         try:
@@ -59,9 +64,9 @@ def _look(home: str, agent: str, folder: str, looked: dict[str, Any], oldest: st
         return False
     before: dict[str, Any] = looked["ids"]
     now: dict[str, Any] = {}
-    for name in inbox.names(folder):
+    for name in files.names(folder):
         message_id = name[:-5]
-        if message_id >= oldest:
+        if message_id >= oldest and ids.MESSAGE_FILE.fullmatch(name):  # in this order: an archive may be large
             now[message_id] = before[message_id] if message_id in before else _owes(home, agent, f"{folder}/{name}")
     # A change within the clock's last tick would not show in the time of the folder: look again next time.
     looked["changed"] = changed if time.time() * 1e6 - changed > 1e6 else 0

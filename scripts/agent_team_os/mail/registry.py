@@ -58,7 +58,10 @@ def forget(home: str) -> set[str]:
 
 def leave(home: str, agent: str, session_id: str) -> None:
     """Take a session out; the card says when the agent was last seen."""
-    path = os.path.join(layout.sessions(home, agent), session_id + ".json")
+    folder = layout.sessions(home, agent)
+    path = os.path.join(folder, session_id + ".json")
+    if os.path.islink(folder):
+        return
     gone = _load(path, "session")
     files.remove(path)
     if gone is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 
 from ..protocol import home as layout
@@ -14,7 +15,7 @@ from . import copies, outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Optional
 
     from ..protocol.documents import Message, Thread
@@ -51,10 +52,16 @@ def names(home: str) -> list[str]:
 
 
 def recent(home: str, status: Optional[str], most: int) -> list[Thread]:
-    """The threads changed last, the newest first, of one status or all; those that cannot be read are left out."""
-    paths = {name: layout.thread(home, name) for name in names(home)}
+    """The threads written to last, the newest first, of one status or all; those that cannot be read are left out.
+
+    The outbox says which. Threads it does not know, as a simple client may leave them, come last.
+    """
     found: list[Thread] = []
-    for name in sorted(paths, key=lambda name: files.age(paths[name])):
+    seen: set[str] = set()
+    for name in itertools.chain(outbox.recent_threads(home), _by_age(home)):
+        if name in seen:
+            continue
+        seen.add(name)
         with contextlib.suppress(files.BadFile):
             thread = load(home, name)
             if thread is not None and status in (None, thread["status"]):
@@ -62,6 +69,11 @@ def recent(home: str, status: Optional[str], most: int) -> list[Thread]:
         if len(found) == most:
             break
     return found
+
+
+def _by_age(home: str) -> Iterator[str]:
+    """All threads, the one whose file changed last first; not asked of a bus with a long past."""
+    yield from sorted(names(home), key=lambda name: files.age(layout.thread(home, name)))
 
 
 def check_room(home: str, thread_id: str) -> None:

@@ -57,13 +57,14 @@ def trace(home: str, given: str) -> dict[str, Any]:
 
 
 def _complete(home: str, given: str) -> str:
-    """The one message id the audit log or an inbox knows that answers to what was given."""
-    found: set[str] = set()
-    for agent in files.names(os.path.join(home, "inboxes")):
-        if ids.is_agent(agent):
-            found.update(inbox.candidates(home, agent, given, aside=True))
+    """The one message id that answers to what was given: what is pending first, then what was ever sent, then all."""
+    agents = [agent for agent in files.names(os.path.join(home, "inboxes")) if ids.is_agent(agent)]
+    boxes = [box for agent in agents for box in inbox.boxes(home, agent)]
+    found = {name[:-5] for box in boxes for name in inbox.names(box) if ids.matches(name[:-5], given)}
     if not found and len(given) >= 4:
-        found.update(m["id"] for m in outbox.mentioning(home, given) if ids.matches(m["id"], given))
+        found = {m["id"] for m in outbox.mentioning(home, given) if ids.matches(m["id"], given)}
+    for agent in agents if not found else ():
+        found.update(inbox.candidates(home, agent, given, aside=True))
     if len(found) == 1:
         return found.pop()
     what = f"fits {len(found)} messages: {', '.join(sorted(found)[:5])}" if found else "is no message here"

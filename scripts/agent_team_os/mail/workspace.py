@@ -18,8 +18,9 @@ def git_state(folder: str) -> Optional[dict[str, Any]]:
     import subprocess
 
     def git(*arguments: str) -> Optional[str]:
-        # No optional locks: a status for a letter must not get in the way of a person's own git.
-        command = ["git", "--no-optional-locks", "-C", folder, *arguments]
+        # No optional locks: a status for a letter must not get in the way of a person's own git. No monitor: that is
+        # a program which the settings of the work tree name.
+        command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", folder, *arguments]
         try:
             done = subprocess.run(command, capture_output=True, timeout=10, check=False, stdin=subprocess.DEVNULL)
         except (OSError, subprocess.TimeoutExpired):

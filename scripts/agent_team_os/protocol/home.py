@@ -63,7 +63,7 @@ def thread(home: str, thread_id: str) -> str:
 
 def draft(home: str, message_id: str) -> str:
     """What becomes the thread that a message opens. Not in the spool, where all senders would wait for one folder."""
-    return os.path.join(home, "threads", f".{message_id}.tmp")
+    return os.path.join(home, "threads", f".{ids.check_message(message_id)}.tmp")
 
 
 def card(home: str, agent: str) -> str:

@@ -40,6 +40,22 @@ def visible(text: str, lines: bool = False) -> str:
     return "".join(shown)
 
 
+def escaped(text: str) -> str:
+    """A JSON text with JSON's own escapes for what `visible` does not let pass: it says the same and drives nothing."""
+    if text.isascii() and text.isprintable():
+        return text
+    shown = []
+    before = ""
+    for char in text:
+        if char.isprintable() and not _hidden(char, before):
+            shown.append(char)
+        else:
+            units = char.encode("utf-16-be", "surrogatepass").hex()
+            shown += ["\\u" + units[at : at + 4] for at in range(0, len(units), 4)]
+        before = char
+    return "".join(shown)
+
+
 def _hidden(char: str, before: str) -> bool:
     """Printable by Unicode's word, invisible all the same; variation selectors pass singly, after a base."""
     if "\ufe00" <= char <= "\ufe0f":

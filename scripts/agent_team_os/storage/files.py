@@ -91,9 +91,9 @@ def is_file(path: str) -> bool:
 
 
 def names(folder: str) -> list[str]:
-    """The names in a folder, unsorted; none if there is no such folder."""
+    """The names in a folder, unsorted; none if there is no such folder, or a link in its place."""
     try:
-        return os.listdir(folder)
+        return [] if os.path.islink(folder) else os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -117,11 +117,17 @@ def sync_folder(folder: str) -> None:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder with mode 0700, and the ones above it; durable. Does nothing if it is there."""
+    """Make a folder with mode 0700, and the ones above it; durable. Does nothing if it is there.
+
+    A link in its place is an error: who puts something into a folder of the home means that folder.
+    """
+    if os.path.islink(path):
+        raise NotADirectoryError(errno.ENOTDIR, "a symbolic link in the place of a folder", path)
     if os.path.isdir(path):
         return
     above = os.path.dirname(path)
-    make_folder(above)
+    if not os.path.isdir(above):
+        make_folder(above)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -238,6 +244,8 @@ def note(path: str, data: bytes) -> None:
     The folder above it is made where it is missing. Of two writers at once the later wins.
     """
     folder, name = os.path.split(path)
+    if os.path.islink(folder):
+        raise NotADirectoryError(errno.ENOTDIR, "a symbolic link in the place of a folder", folder)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
     try:
         fd = os.open(temporary, _NEW, 0o600)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check(home: str) -> bool:
-    """Whether the home is there; CannotWrite if another user owns it or could write to it."""
+    """Whether the home is there; CannotWrite if another user owns it or could write to it, or it leads elsewhere."""
     try:
         status = os.stat(home)
     except FileNotFoundError:
@@ -34,13 +34,28 @@ def check(home: str) -> bool:
         )
     if status.st_mode & 0o022:
         raise CannotWrite(f"{home} can be written by other users", f"Run: chmod go-w {home}")
+    link = linked(home)
+    if link:
+        raise CannotWrite(
+            f"{link} is a symbolic link, and the bus follows none", "Put a folder there, or move the whole bus."
+        )
     return True
+
+
+def linked(home: str) -> str:
+    """The first folder of the home in whose place is a symbolic link; empty if there is none.
+
+    The home itself may be one: where it lies is its owner's affair. What is in it came from anywhere.
+    """
+    return next((path for name in layout.FOLDERS if os.path.islink(path := os.path.join(home, name))), "")
 
 
 def make(home: str) -> None:
     """Make the home and its folders where they are missing."""
-    for name in ("", *layout.FOLDERS):
-        files.make_folder(os.path.join(home, name) if name else home)
+    if not os.path.isdir(home):
+        files.make_folder(home)
+    for name in layout.FOLDERS:
+        files.make_folder(os.path.join(home, name))
 
 
 def make_map(home: str) -> bool:

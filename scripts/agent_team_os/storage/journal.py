@@ -77,30 +77,48 @@ def sync(path: str) -> None:
         os.close(fd)
 
 
-def lines(path: str, needle: bytes = b"") -> Iterator[tuple[int, bytes]]:
-    """The numbered lines of a file that contain `needle`, the last one also without its newline.
+def lines(path: str) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file with their numbers, the last one also without its newline.
 
     Split at newline bytes only; nothing if there is no such file, or something else has its name. Of a line
     longer than any message only the beginning is kept, so that memory stays bounded.
     """
+    number = 0
+    for block in _blocks(path):
+        for line in block.split(b"\n"):
+            number += 1
+            yield number, line
+
+
+def mentioning(path: str, needle: bytes) -> Iterator[bytes]:
+    """The lines that contain `needle`, as `lines` gives them; the others are not even cut out."""
+    for block in _blocks(path):
+        at = block.find(needle)
+        while at >= 0:
+            begin, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
+            end = len(block) if end < 0 else end
+            yield block[begin:end]
+            at = block.find(needle, end + 1)
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    """A file in pieces of whole lines, each without its last newline."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return
-    number, rest = 0, b""
+    rest = b""
     with os.fdopen(fd, "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):  # a device could be read for ever
             return
-        while True:
-            data = file.read(_CHUNK)
-            parts = data.split(b"\n")
-            parts[0] = rest + parts[0] if len(rest) < _LONGEST else rest
-            rest = parts.pop()
-            for part in parts:
-                number += 1
-                if needle in part:
-                    yield number, part
-            if not data:
-                break
-    if rest and needle in rest:
-        yield number + 1, rest
+        while data := file.read(_CHUNK):
+            whole, newline, behind = data.rpartition(b"\n")
+            if newline:
+                if len(rest) >= _LONGEST:
+                    whole = whole[whole.find(b"\n") :] if b"\n" in whole else b""
+                yield rest + whole
+                rest = behind
+            elif len(rest) < _LONGEST:
+                rest += data
+    if rest:
+        yield rest

@@ -92,11 +92,9 @@ def _guard_is_free(home: str, name: str) -> Iterator[bool]:
 
 def _holder(folder: str, entry: str) -> str:
     """Who left a name in a lock folder, in words."""
-    if not files.is_file(os.path.join(folder, entry)):
-        return f"what is no file and no process left, {entry!r}"
     host, _, rest = entry.partition(".")
     pid, _, start = rest.partition(".")
-    if not (host and pid.isdecimal() and "-" in start):
+    if not (host and pid.isdecimal() and "-" in start and files.is_file(os.path.join(folder, entry))):
         return f"something no lock contains, {entry!r}"
     if not process.is_ours(entry):
         return f"the name of process {pid} on another machine, {host}"

@@ -57,7 +57,8 @@ def tree(home: str) -> Iterator[tuple[str, os.stat_result]]:
     """
     yield home, os.stat(home)
     maps = re.compile(r"\.?AGENT_MAP\..*")
-    below = [os.path.join(home, name) for name in files.names(home) if name in _OURS or maps.fullmatch(name)]
+    names = os.listdir(home)  # the home itself may be a link
+    below = [os.path.join(home, name) for name in names if name in _OURS or maps.fullmatch(name)]
     while below:
         path = below.pop()
         try:
@@ -104,12 +105,12 @@ def home_refused(home: str) -> Iterator[Finding]:
 
 
 def ours(home: str) -> bool:
-    """Whether the home is a folder that belongs to us: only then is there more to look at, and to repair."""
+    """Whether the home is a folder of ours that leads nowhere else: only then is there more to look at."""
     try:
         status = os.stat(home)
     except OSError:
         return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not homes.linked(home)
 
 
 def home_read_only(home: str) -> Iterator[Finding]:

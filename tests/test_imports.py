@@ -1,0 +1,154 @@
+"""What a hook or a verb imports is on a short list: a start cannot become heavy by accident.
+
+Of the standard library a list names what our modules import by themselves. What those import in turn differs from one
+Python to the next, so it is asked of the Python that runs the tests.
+"""
+
+from __future__ import annotations
+
+import functools
+import sysconfig
+from collections.abc import Set
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Team
+from support.cli import ROOT
+from support.desk import drain
+from support.imports import HOOK, VERB, bare, started
+from support.sessions import put
+
+
+@functools.cache
+def with_theirs(words: str, folder: Path) -> frozenset[str]:
+    """These modules and what they import in turn."""
+    packages = f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})\n"
+    # Some of it click only imports when it runs a command.
+    use = "\nclick.command(lambda: None).main([], standalone_mode=False)" if "click" in words.split() else ""
+    (folder / "program.py").write_text(packages + "import " + ", ".join(words.split()) + use)
+    return started(str(folder / "program.py"), cwd=str(folder)).modules
+
+
+def of(words: str) -> set[str]:
+    """The full names of modules of ours that are listed as `package.module`."""
+    names = {f"agent_team_os.{name}" for name in words.split()}
+    return names | {name.rpartition(".")[0] for name in names} | {"agent_team_os"}
+
+
+def check(team: Team, found: Set[str], ours: str, others: str) -> None:
+    """That our modules are exactly the listed ones, and all others are listed or belong to those that are."""
+    new = found - bare().modules
+    mine = {name for name in new if name.partition(".")[0] == "agent_team_os"}
+    assert mine == of(ours), f"not on the list: {mine - of(ours)}; on the list only: {of(ours) - mine}"
+    allowed = with_theirs(others, team.root)
+    assert new - mine <= allowed, f"not on the list: {new - mine - allowed}"
+    needless = set(others.split()) - found
+    assert not needless, f"on the list only: {needless}"
+
+
+# ---- Hooks --------------------------------------------------------------------------------------
+
+LIGHT = "__future__ errno gc json os re stat sys time"
+EVERY = """
+    protocol.errors protocol.ids protocol.home protocol.strictjson protocol.agentmap protocol.show
+    storage.files storage.home storage.notes mail.identity mail.memory hooks.call hooks.dispatch
+"""
+MAIL = "protocol.message protocol.frame storage.process mail.inbox mail.known mail.registry hooks.announce"
+NEWS = "protocol.schema protocol.schemas"  # where a document is met for the first time
+SENDING = """
+    protocol.thread storage.journal storage.lock storage.quarantine storage.spool mail.copies mail.outbox mail.threads
+"""
+VERBS = f"""
+    bus protocol.message protocol.credentials storage.process mail.inbox mail.registry {SENDING}
+    mail.attachments mail.check mail.delivery mail.workspace
+"""
+
+
+def hook(team: Team, event: str, folder: str = "dev", **given: Any) -> Set[str]:
+    """What the hook of an event imports."""
+    given = {"session_id": "s-1", "hook_event_name": event, **given}
+    return started(HOOK, event, cwd=str(team.root / folder), env=team.env, given=given).modules
+
+
+@pytest.fixture
+def warm(team: Team) -> Team:
+    """A bus on which dev has a session that was told of its one message."""
+    put(team, 1, priority="high")
+    hook(team, "SessionStart")
+    hook(team, "UserPromptSubmit")
+    return team
+
+
+SAME = {
+    "SessionStart": f"{EVERY} {MAIL} hooks.session_start",
+    "UserPromptSubmit": f"{EVERY} {MAIL} hooks.user_prompt_submit",
+    "PreToolUse": f"{EVERY} hooks.pre_tool_use hooks.shell",
+    "Stop": f"{EVERY} {MAIL} hooks.stop",
+    "SessionEnd": f"{EVERY} {NEWS} storage.process mail.registry hooks.session_end",
+}
+
+
+@pytest.mark.parametrize("event", SAME)
+def test_an_event_of_every_turn(event: str, warm: Team) -> None:
+    """Where nothing is new an event imports the modules on its list and no others."""
+    found = hook(warm, event, tool_name="Bash", tool_input={"command": f"{ROOT}/scripts/ato inbox"})
+    # A stop says which set of mail it blocked for by a sum.
+    check(warm, found, SAME[event], f"{LIGHT} zlib" if event == "Stop" else LIGHT)
+
+
+@pytest.mark.parametrize("event", ["SessionStart", "UserPromptSubmit"])
+def test_new_mail(event: str, warm: Team) -> None:
+    """A message that is met for the first time needs the schemas and nothing else."""
+    put(warm, 2)
+    check(warm, hook(warm, event), f"{SAME[event]} {NEWS}", LIGHT)
+
+
+def test_nothing_to_do(warm: Team) -> None:
+    """In a folder of nobody's, and for a command of somebody else's, only what finds that out is imported."""
+    (warm.root / "other").mkdir()
+    check(warm, hook(warm, "UserPromptSubmit", "other"), EVERY, LIGHT)
+    check(warm, hook(warm, "UserPromptExpansion", command_name="else:inbox"), EVERY, LIGHT)
+
+
+def test_a_stop_that_asks_what_is_owed(warm: Team) -> None:
+    """Only a drain of what was read looks into threads, and imports what that takes."""
+    drain(warm, scope="owed")
+    check(
+        warm, hook(warm, "Stop"), f"{SAME['Stop']} {SENDING} {NEWS} mail.owed", f"{LIGHT} contextlib errno fcntl zlib"
+    )
+
+
+def test_a_command(warm: Team) -> None:
+    """A slash command of ours may use the verbs, which no other event does, and none of the packages."""
+    found = hook(warm, "UserPromptExpansion", command_name="agent-team-os:inbox", command_args="")
+    ours = f"{EVERY} {MAIL} {NEWS} {VERBS} text mail.hook_log hooks.session_start hooks.writing"
+    check(warm, found, f"{ours} hooks.user_prompt_expansion", f"{LIGHT} contextlib fcntl")
+
+
+# ---- Verbs --------------------------------------------------------------------------------------
+
+
+def verb(team: Team, agent: str, *args: str) -> Set[str]:
+    """What a verb imports."""
+    return started(VERB, *args, cwd=str(team.root / agent), env=team.env).modules
+
+
+# What click needs is its own business; these are named by modules of ours.
+CLICK = f"{LIGHT} click collections.abc contextlib fcntl importlib typing"
+SAY = "cli.main cli.output cli.here protocol.errors protocol.ids protocol.home protocol.strictjson protocol.show"
+BUS = f"""
+    {VERBS} {NEWS} {SAY} protocol.agentmap protocol.frame storage.files storage.home mail.identity
+"""
+
+
+def test_inbox(warm: Team) -> None:
+    """Listing an inbox takes click and no other package."""
+    check(warm, verb(warm, "dev", "inbox"), f"{BUS} cli.reading text mail.hook_log", CLICK)
+
+
+def test_send(warm: Team) -> None:
+    """Sending a message takes click and no other package."""
+    found = verb(warm, "ops", "send", "dev", "note", "--summary", "x")
+    check(warm, found, f"{BUS} cli.writing cli.content cli.batches protocol.body", f"{CLICK} encodings.ascii")
