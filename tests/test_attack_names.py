@@ -160,13 +160,13 @@ def written(home: Path, name: str, number: int) -> None:
 
 def remembered(home: Path, names: Sequence[str]) -> list[str]:
     """Put names wherever the hooks keep one; returns the ids of the sessions that remember one each."""
-    owed: dict[str, Any] = {"changed": 0, "ids": {ID: ["", "urgent"], **{name: [THREAD, "urgent"] for name in names}}}
+    owed: dict[str, Any] = {"changed": 0, "settled": list(names), "owes": {}}
     notes: dict[str, Any] = {
         "state/@dev.json": dict.fromkeys(names, "urgent"),
         "state/@dev.owed.json": {**dict.fromkeys(names, owed), "inboxes/dev/.read": owed},
     }
     for number, name in enumerate(names):
-        owed["ids"][f"{ID[:21]}{number:08d}"] = [name, "urgent"]
+        owed["owes"][f"{ID[:21]}{number:08d}"] = [name, "urgent"]
         notes[f"state/s-{number}.json"] = {
             "session": f"{name}/dev", "started": MESSAGE["ts"], "announced": [name], "exported": [name],
         }  # fmt: skip

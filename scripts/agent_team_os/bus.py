@@ -285,8 +285,7 @@ class Bus:
         if thread is None:
             raise UnknownThread(f"{found[0]} is gone", "Rebuild it: ato doctor --repair")
         lines = {entry["id"]: entry for entry in thread["messages"]}
-        first, last = (ids.day_of(min(lines)), ids.day_of(max(lines))) if lines else ("", "")
-        for message in outbox.mentioning(self.home, found[0], first, last):
+        for message in outbox.mentioning(self.home, found[0], set(map(ids.day_of, lines))):
             if message["id"] in lines:
                 lines[message["id"]]["summary"] = messages.summary(message)
         return thread

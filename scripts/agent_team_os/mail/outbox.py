@@ -12,7 +12,7 @@ from ..storage import files, journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
     from typing import Optional
 
     from ..protocol.documents import Message
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 _THREAD = re.compile(rb"thread-[0-9a-z-]+")
 
 
-def days(home: str, since: str = "") -> list[str]:
-    """The days that have a file, in order, from `since` on."""
+def days(home: str) -> list[str]:
+    """The days that have a file, in order."""
     found = (name[:-6] for name in files.names(os.path.join(home, "outbox")) if name.endswith(".jsonl"))
-    return sorted(day for day in found if ids.DAY.fullmatch(day) and day >= since)
+    return sorted(day for day in found if ids.DAY.fullmatch(day))
 
 
 def find(home: str, message_id: str) -> Optional[Message]:
@@ -37,11 +37,14 @@ def find(home: str, message_id: str) -> Optional[Message]:
     return None
 
 
-def mentioning(home: str, text: str, since: str = "", until: str = "9") -> Iterator[Message]:
-    """Every message of these days whose line contains `text`, in the order written; what is no message is left out."""
-    for day in days(home, since):
-        if day > until:
-            break
+def mentioning(home: str, text: str, only: Optional[Set[str]] = None) -> Iterator[Message]:
+    """Every message whose line contains `text`, in the order written; what is no message is left out.
+
+    With `only` of these days: who knows them spares reading a long past.
+    """
+    for day in days(home):
+        if only is not None and day not in only:
+            continue
         for line in journal.mentioning(layout.outbox(home, day), text.encode()):
             message = _parse(line)
             if message is not None:

@@ -36,16 +36,17 @@ def requests(home: str, agent: str, slug: str) -> known.Mail:
     for box in inbox.seen_by(home, agent, slug):
         for archive in (layout.READ, layout.DONE):
             folder = os.path.join(box, archive)
-            looked = memory.setdefault(os.path.relpath(folder, home), {"changed": 0, "ids": {}})
+            looked = memory.setdefault(os.path.relpath(folder, home), {"changed": 0, "owes": {}, "settled": []})
             news = _look(home, agent, folder, looked, oldest) or news
-            for message_id, owes in looked["ids"].items():
-                if not owes or message_id < oldest:
+            for message_id, (thread_id, kind) in list(looked["owes"].items()):
+                if message_id < oldest:
                     continue
-                if _answered(home, agent, message_id, owes[0]):
-                    looked["ids"][message_id] = []  # for good: an answer is not taken back
+                if _answered(home, agent, message_id, thread_id):
+                    del looked["owes"][message_id]  # for good: an answer is not taken back
+                    looked["settled"].append(message_id)
                     news = True
                 else:
-                    found[message_id] = owes[1]
+                    found[message_id] = kind
     if news:
         try:
             notes.write(layout.owed(home, agent), memory)
@@ -62,15 +63,19 @@ def _look(home: str, agent: str, folder: str, looked: dict[str, Any], oldest: st
         return False
     if changed == looked["changed"]:
         return False
-    before: dict[str, Any] = looked["ids"]
-    now: dict[str, Any] = {}
+    before, settled = looked["owes"], set(looked["settled"])
+    looked["owes"], looked["settled"] = {}, []
     for name in files.names(folder):
         message_id = name[:-5]
-        if message_id >= oldest and ids.MESSAGE_FILE.fullmatch(name):  # in this order: an archive may be large
-            now[message_id] = before[message_id] if message_id in before else _owes(home, agent, f"{folder}/{name}")
+        if message_id < oldest or not ids.MESSAGE_FILE.fullmatch(name):  # in this order: an archive may be large
+            continue
+        owes = before.get(message_id) or (message_id not in settled and _owes(home, agent, f"{folder}/{name}"))
+        if owes:
+            looked["owes"][message_id] = owes
+        else:
+            looked["settled"].append(message_id)
     # A change within the clock's last tick would not show in the time of the folder: look again next time.
     looked["changed"] = changed if time.time() * 1e6 - changed > 1e6 else 0
-    looked["ids"] = now
     return True
 
 
@@ -108,11 +113,12 @@ def _is_memory(memory: dict[str, Any]) -> bool:
     return all(
         isinstance(looked, dict)
         and isinstance(looked.get("changed"), int)
-        and isinstance(looked.get("ids"), dict)
+        and isinstance(looked.get("settled"), list)
+        and all(isinstance(message_id, str) for message_id in looked["settled"])
+        and isinstance(looked.get("owes"), dict)
         and all(
-            owes == []
-            or (isinstance(owes, list) and len(owes) == 2 and ids.is_thread(owes[0]) and owes[1] in known.KINDS)
-            for owes in looked["ids"].values()
+            isinstance(owes, list) and len(owes) == 2 and ids.is_thread(owes[0]) and owes[1] in known.KINDS
+            for owes in looked["owes"].values()
         )
         for looked in memory.values()
     )

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _LONGEST = 4 << 20  # bytes of a line that are kept; no message comes near it
 _doubtful: set[str] = set()  # files whose fsync has failed: the next one may say yes and have written nothing
 
@@ -84,25 +84,28 @@ def lines(path: str) -> Iterator[tuple[int, bytes]]:
     longer than any message only the beginning is kept, so that memory stays bounded.
     """
     number = 0
-    for block in _blocks(path):
-        for line in block.split(b"\n"):
+    for data, begin, end in _blocks(path):
+        for line in data[begin:end].split(b"\n"):
             number += 1
             yield number, line
 
 
 def mentioning(path: str, needle: bytes) -> Iterator[bytes]:
     """The lines that contain `needle`, as `lines` gives them; the others are not even cut out."""
-    for block in _blocks(path):
-        at = block.find(needle)
+    for data, begin, end in _blocks(path):
+        at = data.find(needle, begin, end)
         while at >= 0:
-            begin, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
-            end = len(block) if end < 0 else end
-            yield block[begin:end]
-            at = block.find(needle, end + 1)
+            first, last = max(data.rfind(b"\n", begin, at) + 1, begin), data.find(b"\n", at, end)
+            last = end if last < 0 else last
+            yield data[first:last]
+            at = data.find(needle, last, end)
 
 
-def _blocks(path: str) -> Iterator[bytes]:
-    """A file in pieces of whole lines, each without its last newline."""
+def _blocks(path: str) -> Iterator[tuple[bytes, int, int]]:
+    """Whole lines of a file, many at once: bytes, and from where to where they are lines, the last newline left out.
+
+    A line in two pieces of what was read is one by itself; nothing else is copied.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -112,13 +115,14 @@ def _blocks(path: str) -> Iterator[bytes]:
         if not stat.S_ISREG(os.fstat(fd).st_mode):  # a device could be read for ever
             return
         while data := file.read(_CHUNK):
-            whole, newline, behind = data.rpartition(b"\n")
-            if newline:
-                if len(rest) >= _LONGEST:
-                    whole = whole[whole.find(b"\n") :] if b"\n" in whole else b""
-                yield rest + whole
-                rest = behind
-            elif len(rest) < _LONGEST:
-                rest += data
+            first, last = data.find(b"\n"), data.rfind(b"\n")
+            if len(rest) < _LONGEST:
+                rest += data[:first] if first >= 0 else data
+            if first < 0:
+                continue
+            yield rest, 0, len(rest)
+            if last > first:
+                yield data, first + 1, last
+            rest = data[last + 1 :]
     if rest:
-        yield rest
+        yield rest, 0, len(rest)
