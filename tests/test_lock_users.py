@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 import pytest
 
 from agent_team_os.bus import Bus
-from agent_team_os.mail import doctor, threads
+from agent_team_os.mail import delivery, doctor, threads
 from agent_team_os.mail.doctor import locks as doctor_locks
+from agent_team_os.storage import files, journal, lock, quarantine, spool
 from agent_team_os.storage import home as homes
-from agent_team_os.storage import journal, lock, quarantine, spool
 from conftest import Team
 from support import copied
 
@@ -188,6 +188,29 @@ def test_a_spool_file_belongs_to_its_sender(team: Team) -> None:
     found = spool.seize(entry.path)
     assert found is not None
     found.close()
+
+
+def test_a_blob_belongs_to_a_sender_that_has_just_come(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender that begins between the listing of the spool and the look at a blob keeps its blob."""
+    folder = team.home / "outbox/.spool"
+    name = "msg-20260520T091812Z-aaaaaaaa"
+    real = files.names
+
+    def names(path: str) -> list[str]:
+        found = real(path)
+        if path == str(folder) and not folder.joinpath(f"{name}.json").exists():
+            held.append(spool.begin(str(team.home), name))
+            Path(held[0].blob).touch()
+            found.append(f"{name}.blob")  # as a listing that is under way may see the later of two new names
+        return found
+
+    held: list[spool.Entry] = []
+    monkeypatch.setattr(files, "names", names)
+    delivery.recover(str(team.home))
+    assert Path(held[0].blob).exists()
+    held[0].close()
+    delivery.recover(str(team.home))
+    assert not Path(held[0].blob).exists()
 
 
 def test_doctor_sees_a_guard_that_is_held(team: Team) -> None:

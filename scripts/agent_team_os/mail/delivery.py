@@ -188,14 +188,13 @@ def _enter(home: str, sent: Sequence[Message], boxes: Iterable[str], drafts: Map
 def recover(home: str) -> None:
     """Finish or roll back what killed commands left; every command does this first. Never raises OSError."""
     folder = layout.spool(home)
-    left = files.names(folder)
-    for name in left:
+    for name in files.names(folder):
         path = os.path.join(folder, name)
         with contextlib.suppress(OSError, LockBusy):  # the disk cannot be written now: a later command will
             if ids.MESSAGE_FILE.fullmatch(name):
                 _recover(home, path)
-            elif name.endswith(spool.BLOB) and name.removesuffix(spool.BLOB) + ".json" not in left:
-                files.remove(path)
+            elif name.endswith(spool.BLOB) and not os.path.lexists(path.removesuffix(spool.BLOB) + ".json"):
+                files.remove(path)  # its spool file goes last, and comes first
 
 
 def _recover(home: str, path: str) -> None:

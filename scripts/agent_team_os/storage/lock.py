@@ -66,7 +66,9 @@ def flock(fd: int, name: str, wait: float = WAIT) -> None:
         if time.monotonic() >= deadline:
             raise busy(name, wait)
         time.sleep(poll)
-        poll = min(poll * 2, _LAST_POLL)
+        # Who has waited long asks more often than who has just come: else some of many would never have their turn.
+        patient = deadline - time.monotonic() > wait / 2
+        poll = min(poll * 2, _LAST_POLL) if patient else _FIRST_POLL
 
 
 def busy(name: str, wait: float = WAIT) -> LockBusy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
 from ...protocol import home as layout
 from ...protocol import ids
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ...protocol.documents import Finding
 
 FORCE_WAIT = 5.0  # seconds
+_QUARANTINE = "@quarantine.guard"
 # What a lock that needs mending is, and what that means for a sender.
 _WORDS = {
     "dead": ("was left by {holder}", "the next send takes it over"),
@@ -148,18 +150,29 @@ def guard_blocked(home: str) -> Iterator[Finding]:
 
 
 def _blocked_guards(home: str) -> Iterator[str]:
+    """What no process can open for writing, and so none can hold; a FIFO can be, and does for a guard."""
     folder = os.path.join(home, "locks")
-    for entry in sorted(files.names(folder)):
+    for entry in sorted(files.names(folder), key=lambda name: (name != _QUARANTINE, name)):
         path = os.path.join(folder, entry)
-        if entry.endswith(".guard") and (os.path.islink(path) or os.path.isdir(path)):
-            yield path
+        with contextlib.suppress(FileNotFoundError):
+            mode = os.lstat(path).st_mode
+            if entry.endswith(".guard") and (stat.S_ISLNK(mode) or stat.S_ISDIR(mode) or stat.S_ISSOCK(mode)):
+                yield path
 
 
 def repair_guards(home: str) -> Iterator[str]:
     """Set aside what is no guard; nobody can be holding it."""
     for path in list(_blocked_guards(home)):
-        if done(quarantine.set_aside, home, path, "no plain file, and a guard must be one"):
+        why = "no plain file, and a guard must be one"
+        own = os.path.basename(path) == _QUARANTINE  # the one that setting aside would wait for
+        if done(_move_aside, path) if own else done(quarantine.set_aside, home, path, why):
             yield f"{path} was set aside in {layout.QUARANTINE} beside it: it was no plain file."
+
+
+def _move_aside(path: str) -> None:
+    folder = os.path.join(os.path.dirname(path), layout.QUARANTINE)
+    files.make_folder(folder)
+    files.move(path, os.path.join(folder, f"{os.path.basename(path)}.{os.urandom(4).hex()}"))
 
 
 CHECKS = (stale_lock, guard_blocked)
