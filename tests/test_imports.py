@@ -53,7 +53,7 @@ def check(team: Team, found: Set[str], ours: str, others: str) -> None:
 LIGHT = "__future__ errno gc json os re stat sys time"
 EVERY = """
     protocol.errors protocol.ids protocol.home protocol.strictjson protocol.agentmap protocol.show
-    storage.files storage.home storage.notes mail.identity mail.memory hooks.call hooks.dispatch
+    storage.files storage.home storage.notes storage.unsynced mail.identity mail.memory hooks.call hooks.dispatch
 """
 MAIL = "protocol.message protocol.frame storage.process mail.inbox mail.known mail.registry hooks.announce"
 NEWS = "protocol.schema protocol.schemas"  # where a document is met for the first time
@@ -62,7 +62,7 @@ SENDING = """
 """
 VERBS = f"""
     bus protocol.message protocol.credentials storage.process mail.inbox mail.registry {SENDING}
-    mail.attachments mail.check mail.delivery mail.workspace
+    mail.attachments mail.check mail.delivery mail.roster mail.workspace
 """
 
 
@@ -139,7 +139,7 @@ def verb(team: Team, agent: str, *args: str) -> Set[str]:
 CLICK = f"{LIGHT} click collections.abc contextlib fcntl importlib typing"
 SAY = "cli.main cli.output cli.here protocol.errors protocol.ids protocol.home protocol.strictjson protocol.show"
 BUS = f"""
-    {VERBS} {NEWS} {SAY} protocol.agentmap protocol.frame storage.files storage.home mail.identity
+    {VERBS} {NEWS} {SAY} protocol.agentmap protocol.frame storage.files storage.home storage.unsynced mail.identity
 """
 
 

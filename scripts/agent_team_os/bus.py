@@ -13,7 +13,7 @@ import contextlib
 import itertools
 import os
 
-from .mail import attachments, check, copies, delivery, identity, inbox, outbox, registry, threads, workspace
+from .mail import attachments, check, copies, delivery, identity, inbox, registry, roster, threads, workspace
 from .mail.delivery import Outgoing
 from .protocol import agentmap, ids
 from .protocol import home as layout
@@ -22,11 +22,8 @@ from .protocol.errors import (
     Anonymous,
     BusError,
     CannotWrite,
-    InvalidMessage,
     LockBusy,
     NothingToRead,
-    UnknownMessage,
-    UnknownThread,
     Usage,
 )
 from .storage import files, lock
@@ -119,7 +116,7 @@ class Bus:
         """A message that may be sent as it is, for `post`; nothing is written."""
         agent, slug = self.may_write(to)
         if isinstance(fields.get("thread_id"), str):
-            fields["thread_id"] = self._thread_to_join(fields["thread_id"])
+            fields["thread_id"] = threads.to_join(self.home, fields["thread_id"])
         described = [attachments.describe(path) for path in attach]
         message = messages.build(self.agent, agent, intent, payload, to_slug=slug, attachments=described, **fields)
         check.message(message, allow_secret)
@@ -249,22 +246,7 @@ class Bus:
 
     def find(self, given: str) -> Letter:
         """A message of this agent, pending or read, by its id, a prefix of it or of its random part."""
-        found = inbox.candidates(self.home, self.agent, given)
-        if len(found) > 1:
-            raise UnknownMessage(
-                f'"{given[:80]}" fits {len(found)} messages: {", ".join(found[:5])}', "Give more of it."
-            )
-        if not found:
-            near = inbox.near(self.home, self.agent, given)
-            hint = f". Did you mean {near}?" if near else ""
-            raise UnknownMessage(f'{self.agent} has no message "{given[:80]}"{hint}', "See: ato inbox --all")
-        path = inbox.find(self.home, self.agent, found[0])
-        message = inbox.load(self.home, self.agent, path) if path else None
-        if path is None or message is None:
-            raise UnknownMessage(
-                f"{found[0]} cannot be read; it was set aside or is gone", f"See: ato trace {found[0]}"
-            )
-        return message, path
+        return inbox.look_up(self.home, self.agent, given)
 
     def save(self, message: Message, folder: str) -> list[str]:
         """Write the attachments of a message into a folder and return the paths; nothing is overwritten."""
@@ -274,36 +256,11 @@ class Bus:
 
     def thread(self, given: str) -> Thread:
         """One conversation by id or unique prefix, each entry with the summary of its message where known."""
-        found = self._threads_like(given)
-        if len(found) != 1:
-            what = f"fits {len(found)} threads: {', '.join(sorted(found)[:5])}" if found else "is no thread here"
-            raise UnknownThread(f'"{given[:80]}" {what}', "See the recent ones: ato thread")
-        try:
-            thread = threads.load(self.home, found[0])
-        except files.BadFile as error:
-            raise InvalidMessage(f"{found[0]} cannot be read: {error.why}", "Rebuild it: ato doctor --repair") from None
-        if thread is None:
-            raise UnknownThread(f"{found[0]} is gone", "Rebuild it: ato doctor --repair")
-        lines = {entry["id"]: entry for entry in thread["messages"]}
-        for message in outbox.mentioning(self.home, found[0], set(map(ids.day_of, lines))):
-            if message["id"] in lines:
-                lines[message["id"]]["summary"] = messages.summary(message)
-        return thread
+        return threads.look_up(self.home, given)
 
     def recent_threads(self, status: Optional[str] = None, most: int = 20) -> list[Thread]:
         """The conversations changed last, the newest first; those that cannot be read are left out."""
         return threads.recent(self.home, status, most)
-
-    def _thread_to_join(self, given: str) -> str:
-        """The thread named on the command line: an existing one by prefix, or a whole new id."""
-        found = self._threads_like(given)
-        return found[0] if len(found) == 1 else ids.check_thread(given)
-
-    def _threads_like(self, given: str) -> list[str]:
-        """The threads that answer to what was given; a whole id is asked for, however many there are."""
-        if ids.is_thread(given) and threads.exists(self.home, given):
-            return [given]
-        return [name for name in threads.names(self.home) if ids.matches(name, given)]
 
     # The house
 
@@ -328,17 +285,9 @@ class Bus:
     def join(self, name: str, folder: str, about: dict[str, Any]) -> int:
         """Map a folder, and all below it, to an agent, and return the number of the rule. Says the same twice."""
         ids.check_agent(name)
-        place = os.path.realpath(folder)
-        try:
-            place.encode("utf-8")
-        except UnicodeEncodeError:
-            raise Usage("the name of this folder is not UTF-8", "Rename it: the map is a text.") from None
         if name in _RESERVED:
             raise Usage(f'"{name}" means the orchestrator of a domain and is no agent name', "Choose another name.")
-        if not os.path.isdir(place):
-            raise Usage(f"{folder} is no folder", "Give an existing one with --path.")
-        if (self.home + "/").startswith(place.rstrip("/") + "/"):
-            raise Usage(f"{place} contains the bus home {self.home}", "Join from a project folder.")
+        place = workspace.to_join(self.home, folder)
         number = 0
 
         def change(document: AgentMap) -> None:
@@ -372,21 +321,4 @@ class Bus:
 
     def roster(self) -> list[dict[str, Any]]:
         """Every agent: `{name, role, domain, god, pending, state, last_seen, sessions}`."""
-        gods = self.map.get("gods", ())
-        rows = []
-        for name, about in sorted(agentmap.agents(self.map).items()):
-            state, last, live = registry.presence(self.home, name)
-            pending = sum(len(inbox.names(box)) for box in inbox.boxes(self.home, name))
-            rows.append(
-                {
-                    "name": name,
-                    "role": about.get("role"),
-                    "domain": about.get("domain"),
-                    "god": name in gods,
-                    "pending": pending,
-                    "state": state,
-                    "last_seen": last,
-                    "sessions": live,
-                }
-            )
-        return rows
+        return [roster.row(self.home, self.map, name) for name in sorted(agentmap.agents(self.map))]

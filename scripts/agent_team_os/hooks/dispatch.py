@@ -9,7 +9,7 @@ from ..mail import identity
 from ..protocol import agentmap, show, strictjson
 from ..protocol import home as layout
 from ..protocol.errors import CannotWrite, InvalidMap
-from ..storage import files
+from ..storage import files, unsynced
 from ..storage import home as homes
 from .call import Call, command_of
 
@@ -57,7 +57,7 @@ def run(
                 found, verb, given, environ, workspace, lambda text: _print(stdout, _tell(event, text))
             )
             if os.path.isdir(found):
-                files.touch(layout.hook_ran(found, event))
+                unsynced.touch(layout.hook_ran(found, event))
         elif there:
             _handle(event, home, given, environ, workspace, stdout)
     except Exception as error:  # the worst bug we could ship is a hook that breaks a session
@@ -94,7 +94,7 @@ def _handle(
         _print(stdout, answer)
     for step in call.after:
         step()
-    files.touch(layout.hook_ran(home, event))
+    unsynced.touch(layout.hook_ran(home, event))
 
 
 def _recover(home: str) -> None:

@@ -8,7 +8,7 @@ import time
 from ..mail import registry
 from ..protocol import home as layout
 from ..protocol import show
-from ..storage import files
+from ..storage import files, unsynced
 from . import announce
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ def _export(call: Call) -> None:
     if ours[-1:] == [line]:
         return
     try:
-        files.append(path, ("\n" * bool(before and not before.endswith("\n")) + line).encode())
+        unsynced.append(path, ("\n" * bool(before and not before.endswith("\n")) + line).encode())
     except OSError:
         pass  # the commands then go by the folder they are called from
 
@@ -94,6 +94,6 @@ def _tidy(call: Call) -> None:
         live = registry.forget(call.home)
         kept = (".log", ".checked", ".ran")
         state = os.path.join(call.home, "state")
-        files.sweep(state, registry.FORGOTTEN, lambda name: name.endswith(kept) or name in live)
+        unsynced.sweep(state, registry.FORGOTTEN, lambda name: name.endswith(kept) or name in live)
     except OSError:
         pass  # a folder that cannot be read: doctor names it

@@ -7,7 +7,7 @@ import time
 
 from ..protocol import home as layout
 from ..protocol import show
-from ..storage import files
+from ..storage import files, unsynced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def add(home: str, event: str, error: Exception) -> None:
     """One line on what went wrong; where it cannot be written there is nobody to tell."""
     words = show.one_line(f"{show.timestamp()} {event} {type(error).__name__}: {error}", 1000)
     try:
-        files.log(layout.hook_errors(home), words.encode("utf-8", "replace"), MOST)
+        unsynced.log(layout.hook_errors(home), words.encode("utf-8", "replace"), MOST)
     except OSError:
         pass
 

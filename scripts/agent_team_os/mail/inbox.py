@@ -7,7 +7,7 @@ import os
 from ..protocol import home as layout
 from ..protocol import ids
 from ..protocol import message as messages
-from ..protocol.errors import LockBusy
+from ..protocol.errors import LockBusy, UnknownMessage
 from ..storage import files
 
 TYPE_CHECKING = False
@@ -144,6 +144,22 @@ def candidates(home: str, agent: str, given: str, aside: bool = False) -> list[s
         if found:
             return sorted(found)
     return []
+
+
+def look_up(home: str, agent: str, given: str) -> Letter:
+    """The one message of an agent that answers to what was given; UnknownMessage for none, or for several."""
+    found = candidates(home, agent, given)
+    if len(found) > 1:
+        raise UnknownMessage(f'"{given[:80]}" fits {len(found)} messages: {", ".join(found[:5])}', "Give more of it.")
+    if not found:
+        like = near(home, agent, given)
+        hint = f". Did you mean {like}?" if like else ""
+        raise UnknownMessage(f'{agent} has no message "{given[:80]}"{hint}', "See: ato inbox --all")
+    path = find(home, agent, found[0])
+    message = load(home, agent, path) if path else None
+    if path is None or message is None:
+        raise UnknownMessage(f"{found[0]} cannot be read; it was set aside or is gone", f"See: ato trace {found[0]}")
+    return message, path
 
 
 def near(home: str, agent: str, given: str) -> Optional[str]:

@@ -7,7 +7,7 @@ import time
 
 from ..protocol import home as layout
 from ..protocol import ids, show, strictjson
-from ..storage import files, process
+from ..storage import files, process, unsynced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ def forget(home: str) -> set[str]:
     for name in files.names(folder):
         if name.endswith(".d") and ids.is_agent(name[:-2]):
             live = {session["session_id"] + ".json" for session in sessions(home, name[:-2]) if is_live(session)}
-            files.sweep(os.path.join(folder, name), FORGOTTEN, live.__contains__)
+            unsynced.sweep(os.path.join(folder, name), FORGOTTEN, live.__contains__)
             every |= live
-    files.sweep(folder, FORGOTTEN, lambda name: not name.endswith(".tmp"))
+    unsynced.sweep(folder, FORGOTTEN, lambda name: not name.endswith(".tmp"))
     return every
 
 
@@ -92,12 +92,12 @@ def _put(home: str, path: str, document: Any) -> None:
     """Write an entry; a folder that has its name is no entry of ours and is set aside."""
     data = strictjson.readable(document)
     try:
-        files.note(path, data)
+        unsynced.note(path, data)
     except IsADirectoryError:
         from ..storage import quarantine
 
         quarantine.set_aside(home, path, "a folder where a file of the registry belongs")
-        files.note(path, data)
+        unsynced.note(path, data)
 
 
 def card(home: str, agent: str) -> Optional[Card]:

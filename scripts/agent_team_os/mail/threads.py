@@ -8,8 +8,9 @@ import os
 
 from ..protocol import home as layout
 from ..protocol import ids, schemas, strictjson
+from ..protocol import message as messages
 from ..protocol import thread as threads
-from ..protocol.errors import InvalidMessage
+from ..protocol.errors import InvalidMessage, UnknownThread
 from ..storage import files, lock, quarantine
 from . import copies, outbox
 
@@ -43,6 +44,41 @@ def load(home: str, thread_id: str) -> Optional[Thread]:
 def exists(home: str, thread_id: str) -> bool:
     """Whether a thread has a file."""
     return os.path.lexists(layout.thread(home, thread_id))
+
+
+def look_up(home: str, given: str) -> Thread:
+    """The one thread that answers to what was given, each entry with the summary of its message where that is known.
+
+    UnknownThread for none or several, InvalidMessage for one that cannot be read.
+    """
+    found = like(home, given)
+    if len(found) != 1:
+        what = f"fits {len(found)} threads: {', '.join(sorted(found)[:5])}" if found else "is no thread here"
+        raise UnknownThread(f'"{given[:80]}" {what}', "See the recent ones: ato thread")
+    try:
+        thread = load(home, found[0])
+    except files.BadFile as error:
+        raise InvalidMessage(f"{found[0]} cannot be read: {error.why}", "Rebuild it: ato doctor --repair") from None
+    if thread is None:
+        raise UnknownThread(f"{found[0]} is gone", "Rebuild it: ato doctor --repair")
+    lines = {entry["id"]: entry for entry in thread["messages"]}
+    for message in outbox.mentioning(home, found[0], set(map(ids.day_of, lines))):
+        if message["id"] in lines:
+            lines[message["id"]]["summary"] = messages.summary(message)
+    return thread
+
+
+def to_join(home: str, given: str) -> str:
+    """The thread a message is to go into: an existing one by prefix, or a whole new id; UnknownThread for no id."""
+    found = like(home, given)
+    return found[0] if len(found) == 1 else ids.check_thread(given)
+
+
+def like(home: str, given: str) -> list[str]:
+    """The threads that answer to what was given; a whole id is asked for, however many there are."""
+    if ids.is_thread(given) and exists(home, given):
+        return [given]
+    return [name for name in names(home) if ids.matches(name, given)]
 
 
 def names(home: str) -> list[str]:

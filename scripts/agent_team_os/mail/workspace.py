@@ -1,6 +1,10 @@
-"""What a handoff records of the workspace it was written in."""
+"""The workspace: what a handoff records of it, and whether an agent may be given it."""
 
 from __future__ import annotations
+
+import os
+
+from ..protocol.errors import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,3 +51,17 @@ def git_state(folder: str) -> Optional[dict[str, Any]]:
         "dirty": named,
         "dirty_count": len(changed),
     }
+
+
+def to_join(home: str, folder: str) -> str:
+    """The real path of a folder that an agent may be given; Usage for one that none may have."""
+    place = os.path.realpath(folder)
+    try:
+        place.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Usage("the name of this folder is not UTF-8", "Rename it: the map is a text.") from None
+    if not os.path.isdir(place):
+        raise Usage(f"{folder} is no folder", "Give an existing one with --path.")
+    if (home + "/").startswith(place.rstrip("/") + "/"):
+        raise Usage(f"{place} contains the bus home {home}", "Join from a project folder.")
+    return place

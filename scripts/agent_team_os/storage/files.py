@@ -16,11 +16,9 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Callable
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -238,60 +236,6 @@ def _temporary(path: str) -> str:
     return os.path.join(folder, f".{name}.tmp")
 
 
-def note(path: str, data: bytes) -> None:
-    """Put derived data under a name, whole or not at all, and without any fsync: a power cut may lose it.
-
-    The folder above it is made where it is missing. Of two writers at once the later wins.
-    """
-    folder, name = os.path.split(path)
-    if os.path.islink(folder):
-        raise NotADirectoryError(errno.ENOTDIR, "a symbolic link in the place of a folder", folder)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
-    try:
-        fd = os.open(temporary, _NEW, 0o600)
-    except FileNotFoundError:
-        make_folder(folder)
-        fd = os.open(temporary, _NEW, 0o600)
-    try:
-        try:
-            os.fchmod(fd, 0o600)
-            write_all(fd, data)
-        finally:
-            os.close(fd)
-        os.rename(temporary, path)
-    except BaseException:  # an interrupt, too, leaves nothing behind
-        remove(temporary)
-        raise
-
-
-def append(path: str, data: bytes) -> None:
-    """Add to the end of somebody else's file; it is made if it is missing, and not waited for."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-    try:
-        write_all(fd, data)
-    finally:
-        os.close(fd)
-
-
-def touch(path: str) -> None:
-    """Let the time of a file of ours be now; an empty one is made where there is none."""
-    try:
-        os.utime(path, follow_symlinks=False)
-    except FileNotFoundError:
-        note(path, b"")
-
-
-def sweep(folder: str, seconds: float, kept: Callable[[str], bool]) -> None:
-    """Remove the files of a folder that nothing has changed for so long, but for those whose names are `kept`."""
-    for name in names(folder):
-        path = os.path.join(folder, name)
-        if not kept(name) and age(path) > seconds:
-            try:
-                remove(path)
-            except OSError:
-                pass  # a folder, or nothing we may remove: doctor names it
-
-
 def publish(source: str, path: str) -> None:
     """Give a finished, fsynced file the name readers look for; FileExistsError, never overwriting."""
     os.link(source, path)
@@ -346,26 +290,6 @@ def put(folder: str, name: str, data: bytes) -> str:
                 return path
     finally:
         remove(temporary)
-
-
-def log(path: str, line: bytes, most: int) -> None:
-    """Append a line to a file of ours that starts anew when it has grown past `most` bytes."""
-    # Not blocking: a FIFO in its place would wait for a reader for ever.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        fd = os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        make_folder(os.path.dirname(path))
-        fd = os.open(path, flags, 0o600)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return
-        os.fchmod(fd, 0o600)
-        if os.fstat(fd).st_size + len(line) >= most:
-            os.ftruncate(fd, 0)
-        write_all(fd, line + b"\n")
-    finally:
-        os.close(fd)
 
 
 def same_bytes(one: str, other: str, limit: int) -> bool:

@@ -9,7 +9,7 @@ from .. import __version__
 from ..protocol import agentmap, strictjson
 from ..protocol import home as layout
 from ..protocol.errors import CannotWrite, InvalidMap
-from . import files
+from . import files, unsynced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def known_map(home: str) -> tuple[AgentMap, bytes]:
 def keep_map(home: str, checked: bytes) -> None:
     """Remember that this map is valid."""
     try:
-        files.note(layout.checked_map(home), checked)
+        unsynced.note(layout.checked_map(home), checked)
     except OSError:
         pass  # a full disk: it is checked again next time
 

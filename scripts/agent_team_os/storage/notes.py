@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..protocol import strictjson
-from . import files
+from . import files, unsynced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,5 +22,5 @@ def read(path: str) -> dict[str, Any]:
 
 
 def write(path: str, note: dict[str, Any]) -> None:
-    """Keep a note, as `files.note` does; OSError where the disk says no."""
-    files.note(path, strictjson.compact(note))
+    """Keep a note, as `unsynced.note` does; OSError where the disk says no."""
+    unsynced.note(path, strictjson.compact(note))
