@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -247,6 +248,21 @@ def test_a_takeover_never_hits_the_folder_of_the_next_helper(home: str, tmp_path
             pass
     process.communicate()
     assert log.read_text().split() == ["in", "out"] * (3 + taken)
+
+
+def test_a_lock_the_disk_refuses_leaves_nothing(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no name can be put into the lock folder it is taken away again: the next one need not wait for a lease."""
+    real = os.open
+
+    def full(path: str, flags: int, *rest: int, **where: int) -> int:
+        if "dir_fd" in where and flags & os.O_CREAT:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        return real(path, flags, *rest, **where)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(OSError, match="No space left"), lock.recipient(home, "dev"):
+        pass
+    assert not folder(home).exists()
 
 
 def test_a_guard_is_freed_by_death_and_never_unlinked(home: str) -> None:

@@ -120,7 +120,7 @@ def recipient(home: str, agent: str, wait: Optional[float] = None) -> Iterator[N
 def _claim(path: str, name: str, wait: float, deadline: float) -> int:
     """An open descriptor of the lock folder, with our name in it. The guard is held."""
     ours = process.owner()
-    watched, inode, seen = -1, (0, 0), 0.0
+    watched, inode, seen, fresh = -1, (0, 0), 0.0, False
     poll, last = _FIRST_POLL, time.monotonic()
     try:
         while True:
@@ -145,6 +145,11 @@ def _claim(path: str, name: str, wait: float, deadline: float) -> int:
                 raise busy(name, wait)
             time.sleep(poll)
             poll = min(poll * 2, _LAST_POLL)
+    except OSError:
+        if fresh:  # the disk refused our name in it: an empty one would count as a helper's for its lease
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
+        raise
     finally:
         if watched >= 0:
             os.close(watched)
