@@ -198,6 +198,13 @@ def test_an_empty_batch(team: Team) -> None:
     assert batch(team, "", "  ", "") == []
 
 
+def test_a_closed_stdin(team: Team) -> None:
+    """A batch from a stdin that is closed is an empty one."""
+    command = ["sh", "-c", '"$@" <&-', "sh", *ORDINARY, *PROGRAM, "send", "--batch", "-"]
+    done = subprocess.run(command, cwd=team.root / "ops", env=team.env, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_json_is_the_form_of_a_batch(team: Team) -> None:
     """`--json` changes nothing: the results are JSON lines anyway."""
     assert len(batch(team, NOTE, NOTE, options=("--json",))) == 2

@@ -22,7 +22,7 @@ def send(bus: Bus, dry_run: bool, allow_secret: bool) -> int:
     not kept waiting, so a program may wait for each result.
     """
     status, number = 0, 0
-    for lines in _groups(sys.stdin.buffer):
+    for lines in _groups(sys.stdin.buffer) if sys.stdin else ():  # closed, it is as good as empty
         made = [_made(bus, line, allow_secret) for line in lines]
         letters = [one for one in made if isinstance(one, Outgoing)]
         posted = iter([{**one.message, "dry_run": True} for one in letters] if dry_run else bus.post(letters))
