@@ -49,7 +49,7 @@ CAUGHT_BY = {
     "mail/delivery.py send spool.settle": f"{_SYNC}[plain]",
     "mail/delivery.py send lock.recipient": f"{_USERS}[guard-send]",
     "mail/delivery.py _enter files.sync_folder": f"{_SYNC}[plain]",
-    "mail/delivery.py _enter inbox.claim": (
+    "mail/delivery.py _archive_original inbox.claim": (
         "tests/test_lock_users.py::test_an_answer_waits_for_who_reads_its_original"
     ),
     "mail/delivery.py _recover journal.sync": f"{_RECOVERY}[outbox line]",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent_team_os.storage import journal
 from conftest import Team, tree
 
 GONE = "msg-20260520T091812Z-aaaaaaaa"
@@ -130,3 +131,29 @@ def test_a_line_that_was_cut_off(team: Team) -> None:
     cut = json.dumps({**team.stored(sent), "id": sent["id"][:-1] + "_"})
     log.write_bytes(line + line[:80] + b"\n" + cut.encode()[:-3])
     assert states(team, sent["id"])[0] == "pending"
+
+
+def test_an_answer_of_another_day_and_thread(team: Team) -> None:
+    """An answer is found wherever it was written, also by a client that keeps no threads."""
+    sent = team.ask("ops", "dev")
+    message = team.stored(sent)
+    answer = {
+        **message, "id": "msg-20990101T000000Z-aaaaaaaa", "thread_id": "thread-20990101-aaaaaa",
+        "from": "dev", "to": "ops", "type": "response", "in_reply_to": sent["id"],
+    }  # fmt: skip
+    (team.home / "outbox/2099-01-01.jsonl").write_text(json.dumps(answer, separators=(",", ":")) + "\n")
+    for given in (sent["id"], sent["id"][-8:]):
+        assert team.json("dev", "trace", given)["state"] == "replied"
+
+
+def test_something_else_in_the_place_of_a_day(team: Team) -> None:
+    """A folder or a link with the name of an outbox file hides nothing else and keeps no file open."""
+    sent = team.ask("ops", "dev")
+    (team.home / "outbox/2020-01-01.jsonl").mkdir()
+    (team.home / "outbox/2020-01-02.jsonl").symlink_to("2020-01-02.jsonl")
+    assert team.json("dev", "trace", sent["id"][-8:-2])["state"] == "pending"
+    assert [thread["id"] for thread in team.json("dev", "thread")["threads"]] == [sent["thread_id"]]
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        assert list(journal.lines(str(team.home / "outbox/2020-01-01.jsonl"))) == []
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -130,15 +130,15 @@ class Bus:
         """
         if prepared:
             self.make()
+        # Asked before the first is sent: afterwards nothing may fail any more.
+        recipients = {(one.message["to"], messages.slug(one.message)) for one in prepared}
+        presence = {recipient: registry.warnings(self.home, *recipient) for recipient in recipients}
+        for one in prepared:
+            one.told, one.warnings = copies.of(self.map, one.message)
+            one.warnings += presence[one.message["to"], messages.slug(one.message)]
         results: list[dict[str, Any] | BusError] = []
-        for (agent, _), run in itertools.groupby(prepared, _recipient_and_day):
+        for _, run in itertools.groupby(prepared, _recipient_and_day):
             group = list(run)
-            slugs = {messages.slug(one.message) for one in group}
-            # Asked before they are sent: afterwards nothing may fail any more.
-            presence = {slug: registry.warnings(self.home, agent, slug) for slug in slugs}
-            for one in group:
-                one.told, one.warnings = copies.of(self.map, one.message)
-                one.warnings += presence[messages.slug(one.message)]
             delivery.send(self.home, group)
             results += [one.error or self._sent(one) for one in group]
         return results

@@ -130,13 +130,26 @@ def _undecided(message: Message, why: str) -> Undecided:
 def _commit(home: str, group: Sequence[tuple[Outgoing, spool.Entry]]) -> None:
     """Steps with no half way: line and link of a message, both or neither. The recipient's lock is held."""
     log = journal.Journal(layout.outbox(home, ids.day_of(group[0][0].message["id"])))
+    try:
+        while group:
+            group = _commit_up_to(home, log, group)
+    finally:
+        log.close()
+
+
+def _commit_up_to(
+    home: str, log: journal.Journal, group: Sequence[tuple[Outgoing, spool.Entry]]
+) -> Sequence[tuple[Outgoing, spool.Entry]]:
+    """Commit messages up to the first that cannot be linked, which is refused; returns those behind it."""
     lines = [strictjson.compact(one.message) for one, _ in group]
-    visible = 0
+    refused, visible = group, 0  # all of them, if the lines cannot be written
     try:
         log.append(lines)
         for one, entry in group:
+            refused = [(one, entry)]
             files.publish(entry.path, os.path.join(_box(home, one.message), one.message["id"] + ".json"))
             visible += 1
+        return ()
     except OSError as error:
         try:
             log.undo(lines[visible:])
@@ -144,11 +157,10 @@ def _commit(home: str, group: Sequence[tuple[Outgoing, spool.Entry]]) -> None:
             why = f"cannot write {log.path}: {error.strerror or error}, nor take it back: {worse.strerror or worse}"
             for one, _ in group[visible:]:
                 one.error = _undecided(one.message, why)
-        else:
-            for one, entry in group[visible:]:
-                _refuse(one, entry, error)
-    finally:
-        log.close()
+            return ()
+        for one, entry in refused:
+            _refuse(one, entry, error)
+        return group[visible + len(refused) :]
 
 
 def _finish(home: str, sent: Sequence[tuple[Outgoing, spool.Entry]]) -> None:
@@ -164,6 +176,7 @@ def _finish(home: str, sent: Sequence[tuple[Outgoing, spool.Entry]]) -> None:
         try:
             if trouble:
                 raise trouble
+            _archive_original(home, one.message)
             entry.drop()
             one.thread = None if copies.is_copy(one.message) else found[one.message["thread_id"]]
         except (OSError, LockBusy) as error:
@@ -172,23 +185,24 @@ def _finish(home: str, sent: Sequence[tuple[Outgoing, spool.Entry]]) -> None:
 
 
 def _enter(home: str, sent: Sequence[Message], boxes: Iterable[str], drafts: Mapping[str, str]) -> dict[str, Thread]:
-    """Make the names in the boxes durable, enter the threads (which it returns), archive what was answered."""
+    """Make the names in the boxes durable, and enter the threads, which it returns."""
     for box in boxes:
         files.sync_folder(box)
-    found = threads.add(home, sent, drafts)
-    for message in sent:
-        original = message.get("in_reply_to")
-        path = inbox.find(home, message["from"], original) if original else None
-        if original and path and inbox.is_pending(path):
-            with inbox.claim(home, original):
-                inbox.archive(home, path)
-    return found
+    return threads.add(home, sent, drafts)
+
+
+def _archive_original(home: str, message: Message) -> None:
+    original = message.get("in_reply_to")
+    path = inbox.find(home, message["from"], original) if original else None
+    if original and path and inbox.is_pending(path):
+        with inbox.claim(home, original):
+            inbox.archive(home, path)
 
 
 def recover(home: str) -> None:
     """Finish or roll back what killed commands left; every command does this first. Never raises OSError."""
     folder = layout.spool(home)
-    for name in files.names(folder):
+    for name in sorted(files.names(folder)):  # by id: a thread gets its entries in the order they were sent
         path = os.path.join(folder, name)
         with contextlib.suppress(OSError, LockBusy):  # the disk cannot be written now: a later command will
             if ids.MESSAGE_FILE.fullmatch(name):
@@ -213,6 +227,7 @@ def _recover(home: str, path: str) -> None:
                     entry.rewrite(strictjson.readable(message))  # type: ignore[arg-type]  # a TypedDict is a dict
                 files.publish(path, there)
             _enter(home, [message], [os.path.dirname(there)], {})
+            _archive_original(home, message)
         entry.drop()
     finally:
         entry.close()

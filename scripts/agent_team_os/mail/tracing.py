@@ -8,10 +8,11 @@ from ..protocol import home as layout
 from ..protocol import ids, show
 from ..protocol.errors import UnknownMessage
 from ..storage import files
-from . import copies, inbox, outbox, threads
+from . import copies, inbox, outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Optional
 
     from ..protocol.documents import Message
@@ -23,7 +24,8 @@ def trace(home: str, given: str) -> dict[str, Any]:
     States: `spooled` (a send that has not finished), `pending`, `read`, `quarantined`, `replied`, and `gone`
     when only the outbox still knows it. UnknownMessage if no file does.
     """
-    message_id = given if ids.is_message(given) else _complete(home, given)
+    about: Optional[Iterable[Message]]
+    message_id, about = (given, None) if ids.is_message(given) else _complete(home, given)
     events: list[dict[str, Any]] = []
     state = ""
     spooled = os.path.join(layout.spool(home), message_id + ".json")
@@ -47,7 +49,10 @@ def trace(home: str, given: str) -> dict[str, Any]:
             events.append({"what": f"{state} in the inbox of {agent}", "at": _moved(path), "path": path})
     if not events:
         raise UnknownMessage(f"nobody has seen {message_id}", "See: ato inbox --all")
-    for other in outbox.mentioning(home, message_id, _days_of(home, sent)) if sent else ():
+    if about is None:
+        later = {day for day in outbox.days(home) if day >= ids.day_of(message_id)}
+        about = outbox.mentioning(home, message_id, later)
+    for other in about if about and sent else ():
         log = layout.outbox(home, ids.day_of(other["id"]))
         if other.get("in_reply_to") == message_id:
             what = f"answered by {other['from']} with {other['type']} {other['id']}"
@@ -58,35 +63,23 @@ def trace(home: str, given: str) -> dict[str, Any]:
     return {"id": message_id, "state": state, "events": events}
 
 
-def _days_of(home: str, sent: Message) -> Optional[set[str]]:
-    """The days on which a message can have been answered or copied; None for any day."""
-    try:
-        thread = threads.load(home, sent["thread_id"])
-    except files.BadFile:
-        return None
-    if thread is None:
-        return None
-    ends = {entry["id"] for entry in thread["messages"]}
-    # A copy is in no thread. It is made with the message, perhaps behind midnight.
-    day = ids.day_of(sent["id"])
-    after = show.timestamp((show.seconds_of(day + "T00:00:00Z") or 0.0) + 86_400)[:10]
-    return {day, after, *map(ids.day_of, ends)}
+def _complete(home: str, given: str) -> tuple[str, Optional[list[Message]]]:
+    """The one message id that answers to what was given: what is pending first, then what was ever sent, then all.
 
-
-def _complete(home: str, given: str) -> str:
-    """The one message id that answers to what was given: what is pending first, then what was ever sent, then all."""
+    With it what the outbox has about it, where that was read.
+    """
     agents = [agent for agent in files.names(os.path.join(home, "inboxes")) if ids.is_agent(agent)]
     boxes = [box for agent in agents for box in inbox.boxes(home, agent)]
     found = {name[:-5] for box in boxes for name in inbox.names(box) if ids.matches(name[:-5], given)}
+    about: Optional[list[Message]] = None
     if not found and len(given) >= 4:
-        # With what stands around the random part of an id in lines of ours: a longer text is found much faster.
-        whole = [f'Z-{given}","version"'] if len(given) == 8 else []
-        for text in (*whole, given):
-            found = found or {m["id"] for m in outbox.mentioning(home, text) if ids.matches(m["id"], given)}
+        # With what stands before the random part of any id: a longer text is found faster.
+        about = list(outbox.mentioning(home, given if given.startswith("msg-") else "Z-" + given))
+        found = {message["id"] for message in about if ids.matches(message["id"], given)}
     for agent in agents if not found else ():
         found.update(inbox.candidates(home, agent, given, aside=True))
     if len(found) == 1:
-        return found.pop()
+        return found.pop(), about
     what = f"fits {len(found)} messages: {', '.join(sorted(found)[:5])}" if found else "is no message here"
     raise UnknownMessage(f'"{given[:80]}" {what}', "Give the whole id.")
 

@@ -153,7 +153,10 @@ def flush(paths: Mapping[int, str]) -> dict[int, OSError]:
     """
     if len(paths) > 1 and hasattr(os, "posix_fadvise"):
         for fd in paths:
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # which begins to write what is dirty
+            try:
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # which begins to write what is dirty
+            except OSError:
+                pass  # it was advice
     failed = {}
     for fd, path in paths.items():
         try:

@@ -28,7 +28,7 @@ class Journal:
             if not stat.S_ISREG(os.fstat(self.fd).st_mode):
                 raise OSError(errno.EINVAL, "is no regular file", path)
             lock.flock(self.fd, os.path.basename(path))
-            self.start = self.end = os.fstat(self.fd).st_size
+            self.start, self.data = os.fstat(self.fd).st_size, b""
             if self.start == 0:
                 os.fchmod(self.fd, 0o600)
                 files.sync_folder(os.path.dirname(path))
@@ -38,10 +38,10 @@ class Journal:
 
     def append(self, lines: Sequence[bytes]) -> None:
         """Write lines in one write and make them durable; OSError leaves `undo` to be called."""
+        self.start = os.fstat(self.fd).st_size
         torn = self.start > 0 and os.pread(self.fd, 1, self.start - 1) != b"\n"
-        data = (b"\n" if torn else b"") + b"".join(line + b"\n" for line in lines)
-        self.end = self.start + len(data)
-        files.write_all(self.fd, data)
+        self.data = (b"\n" if torn else b"") + b"".join(line + b"\n" for line in lines)
+        files.write_all(self.fd, self.data)
         files.sync(self.fd, self.path)
 
     def undo(self, lines: Sequence[bytes]) -> None:
@@ -50,9 +50,10 @@ class Journal:
         OSError if that cannot be done, also because something came behind them.
         """
         size = os.fstat(self.fd).st_size
-        if size > self.end:
+        keep = self.start + max(0, len(self.data) - sum(len(line) + 1 for line in lines))
+        # What stands there must be ours: a helper of version 1 may have appended to what we could not finish.
+        if size > keep and not self.data[keep - self.start :].startswith(os.pread(self.fd, size - keep, keep)):
             raise OSError(f"{self.path} was written to behind the line to undo")
-        keep = max(self.start, self.end - sum(len(line) + 1 for line in lines))
         if size > keep:
             os.ftruncate(self.fd, keep)
             files.sync(self.fd, self.path)
@@ -108,12 +109,15 @@ def _blocks(path: str) -> Iterator[tuple[bytes, int, int]]:
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):  # a device could be read for ever
+        os.close(fd)
         return
     rest = b""
     with os.fdopen(fd, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):  # a device could be read for ever
-            return
         while data := file.read(_CHUNK):
             first, last = data.find(b"\n"), data.rfind(b"\n")
             if len(rest) < _LONGEST:
