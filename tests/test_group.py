@@ -53,7 +53,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, nth: int, e
 
 
 def test_a_group_waits_for_the_disk_once(team: Team, tmp_path: Path) -> None:
-    """Thirty messages given together are written with one line of fsyncs: the outbox is synced once, not thirty times."""
+    """Thirty messages given together wait for the disk together: the outbox is synced once, not thirty times."""
     log = tmp_path / "calls"
     lines = '{"to":"dev","intent":"note","payload":{"summary":"x"}}\n' * 30
     traced = ["strace", "-f", "-y", "-qq", "-o", str(log), "-e", "trace=fsync", *PROGRAM, "send", "--batch", "-"]
