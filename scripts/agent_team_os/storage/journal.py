@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 16  # of larger pieces each would be memory fetched anew from the system
 _LONGEST = 4 << 20  # bytes of a line that are kept; no message comes near it
 _doubtful: set[str] = set()  # files whose fsync has failed: the next one may say yes and have written nothing
 
