@@ -147,7 +147,8 @@ def _commit_up_to(
         log.append(lines)
         for one, entry in group:
             refused = [(one, entry)]
-            files.publish(entry.path, os.path.join(_box(home, one.message), one.message["id"] + ".json"))
+            message = one.message
+            files.publish(entry.path, layout.pending(home, message["to"], messages.slug(message), message["id"]))
             visible += 1
         return ()
     except OSError as error:
