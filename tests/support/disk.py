@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import shutil
 import subprocess
@@ -34,6 +35,7 @@ class Disk:
         self._place = Path(tempfile.mkdtemp(prefix="power-cut-", dir=memory if os.access(memory, os.W_OK) else None))
         self._image = self._place / "image"
         self.root = self._place / "disk"
+        self._copies = itertools.count(1)
 
     def __enter__(self) -> Disk:
         try:
@@ -61,13 +63,18 @@ class Disk:
     @contextlib.contextmanager
     def after(self, image: bytes) -> Iterator[Path]:
         """The root of a disk that the next start of the machine finds like this."""
-        copy, root = self._place / "copy", self._place / "after"
+        root = self._place / "after"
+        # A new name each time: any other mount on this machine looks at all loop devices, and one that is open keeps
+        # its file and what was read of it. For the same file it would be taken again, with an old superblock that
+        # says there is no journal to replay.
+        copy = self._place / f"copy-{next(self._copies)}"
         copy.write_bytes(image)
         self._mount(copy, root)
         try:
             yield root
         finally:
             self._unmount(root)
+            copy.unlink()
 
     def _mount(self, image: Path, root: Path) -> None:
         root.mkdir(exist_ok=True)
