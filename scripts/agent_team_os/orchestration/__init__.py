@@ -1,0 +1,1 @@
+"""Orchestration: gods, who propose plans, and the person whose yes lets them go out."""

@@ -1,0 +1,1 @@
+"""Telemetry: what the sessions cost, from the transcripts that Claude Code keeps."""
