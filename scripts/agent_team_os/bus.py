@@ -13,7 +13,7 @@ import contextlib
 import itertools
 import os
 
-from .mail import attachments, check, copies, delivery, identity, inbox, registry, roster, threads, workspace
+from .mail import attachments, check, copies, delivery, halt, identity, inbox, registry, roster, threads, workspace
 from .mail.delivery import Outgoing
 from .protocol import agentmap, ids
 from .protocol import home as layout
@@ -24,6 +24,7 @@ from .protocol.errors import (
     CannotWrite,
     LockBusy,
     NothingToRead,
+    UnknownAgent,
     Usage,
 )
 from .storage import files, lock
@@ -42,7 +43,7 @@ FIELDS = (
     "type", "priority", "context_refs", "requires_response", "response_by", "thread_id", "in_reply_to",
     "cc_of", "task_id", "budget_minutes", "escalate_after",
 )  # fmt: skip
-_RESERVED = ("god",)
+_GOD = "god"  # as a recipient: the god of the sender's own domain
 
 
 def _recipient_and_day(one: Outgoing) -> tuple[str, str]:
@@ -179,11 +180,23 @@ class Bus:
     def may_write(self, to: str) -> tuple[str, Optional[str]]:
         """Agent and slug of a recipient that exists and that this agent may write to."""
         sender = self.agent
+        halt.check(self.home)
         agent, slash, slug = to.partition("/")
+        if agent == _GOD:
+            agent = self._god()
         identity.check_known(self.map, agent)
         recipient = agent, ids.check_agent(slug) if slash else None
         agentmap.check_routing(self.map, sender, agent)
         return recipient
+
+    def _god(self) -> str:
+        """Whom mail to `god` reaches: the god of this agent's own domain."""
+        god = agentmap.god_of(self.map, self.agent)
+        if god is None:
+            domain = self.map.get("agents", {}).get(self.agent, {}).get("domain")
+            why = f"the domain {domain} has no god" if domain else f"{self.agent} is in no domain"
+            raise UnknownAgent(f"{why}, so {_GOD} is nobody", f"See {agentmap.place(self.home)}: domain, gods.")
+        return god
 
     # Reading
 
@@ -285,7 +298,7 @@ class Bus:
     def join(self, name: str, folder: str, about: dict[str, Any]) -> int:
         """Map a folder, and all below it, to an agent, and return the number of the rule. Says the same twice."""
         ids.check_agent(name)
-        if name in _RESERVED:
+        if name == _GOD:
             raise Usage(f'"{name}" means the orchestrator of a domain and is no agent name', "Choose another name.")
         place = workspace.to_join(self.home, folder)
         number = 0
@@ -318,6 +331,21 @@ class Bus:
             raise CannotWrite(
                 f"cannot write {layout.agent_map(self.home)}: {error.strerror}", "See: ato doctor"
             ) from None
+
+    def halt(self, reason: str) -> dict[str, Any]:
+        """Stop all sending until a person lifts it; returns `{at, by, reason}`."""
+        self.make()
+        try:
+            return halt.begin(self.home, self.who.agent or "a person", reason)
+        except OSError as error:
+            raise CannotWrite(f"the bus cannot be halted: {error.strerror}", "See: ato doctor") from None
+
+    def resume(self) -> bool:
+        """Lift the halt; False if there was none. Who calls this has made sure that a person wants it."""
+        try:
+            return halt.end(self.home)
+        except OSError as error:
+            raise CannotWrite(f"the halt cannot be lifted: {error.strerror}", "See: ato doctor") from None
 
     def roster(self) -> list[dict[str, Any]]:
         """Every agent: `{name, role, domain, god, pending, state, last_seen, sessions}`."""

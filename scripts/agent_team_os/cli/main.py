@@ -25,7 +25,12 @@ VERBS = {
     "handoff": "writing",
     "thread": "reading",
     "trace": "reading",
+    "overdue": "overdue",
     "drain": "house",
+    "god": "orchestration",
+    "plan": "orchestration",
+    "halt": "orchestration",
+    "resume": "orchestration",
     "doctor": "house",
     "hook": "house",
 }

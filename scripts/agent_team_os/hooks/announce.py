@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 
 from ..mail import inbox, known
+from ..orchestration import notice
 from ..protocol import agentmap, frame, show
 from ..protocol import home as layout
 from ..protocol.message import PRIORITIES
@@ -12,6 +14,8 @@ from ..storage import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..mail.known import Mail
     from .call import Call
 
@@ -19,7 +23,7 @@ SHOWN = 5  # messages shown in full at the start of a session
 MOST_CHARACTERS = 9000  # of one context: Claude Code puts one over 10,000 into a file
 MOST = 20  # lines in any later word
 MAX_PERSONA = 4096  # bytes
-COMMANDS = "Commands: /inbox /read /reply /send /handoff /thread /bus"
+COMMANDS = "Commands: /inbox /read /reply /send /handoff /thread /bus /god"
 
 
 def pending(call: Call) -> Mail:
@@ -63,20 +67,40 @@ def framed(lines: list[str]) -> list[str]:
     return [frame.frame(lines)] if lines else []
 
 
-def start(call: Call, mail: Mail, told: set[str], again: bool = False) -> str:
-    """The whole announcement; messages the session was told of before are only counted."""
+def start(call: Call, mail: Mail, told: set[str], late: str = "", again: bool = False) -> str:
+    """The whole announcement, with a line on what is late; messages the session was told of before are only counted."""
     letters = {message_id: kind for message_id, kind in mail.items() if kind != known.COPY}
     news = {message_id: kind for message_id, kind in letters.items() if message_id not in told} if told else letters
     shown = known.first(news, SHOWN)
     lines = opened(call, shown)
     if len(lines) < len(shown) and not again:
-        return start(call, pending(call), told, again=True)
-    text = [who(call), f"Inbox: {counts(mail)}", *framed(lines)]
+        return start(call, pending(call), told, late, again=True)
+    text = [who(call), f"Inbox: {counts(mail)}", *([late] if late else []), *framed(lines)]
     if len(letters) > len(shown):
         text.append(f"{len(letters) - len(shown)} {'more' if news else 'seen before'}: /inbox")
     text.append(COMMANDS)
+    text += notice.lines(call.map, call.agent, f'"{layout.launcher()}"')
     persona = _persona(call)
     return "\n".join([*text, persona] if persona else text)
+
+
+def overdue(found: dict[str, Any]) -> str:
+    """What is late, as `mail.overdue.listing` found it, in one line with nothing but names; empty for nothing."""
+    mine, theirs = found["owed_by_me"], found["owed_to_me"]
+    parts = [f"you owe {_answers(mine)} ({_longest(mine, 'from')})"] if mine else []
+    if theirs:
+        number = len(theirs) if mine else _answers(theirs)
+        parts.append(f"{number} {'is' if len(theirs) == 1 else 'are'} owed to you ({_longest(theirs, 'to')})")
+    return f"Overdue: {'; '.join(parts)}. See: /bus overdue" if parts else ""
+
+
+def _answers(items: list[Any]) -> str:
+    return "1 answer" if len(items) == 1 else f"{len(items)} answers"
+
+
+def _longest(items: list[Any], side: str) -> str:
+    late = show.duration(max(0, time.time() - (show.seconds_of(items[0]["since"]) or 0)))
+    return f"{'the longest: ' if len(items) > 1 else ''}{items[0][side]}, {late} late"
 
 
 def _persona(call: Call) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from ..mail import identity
+from ..mail import halt, identity
 from ..protocol import agentmap, show, strictjson
 from ..protocol import home as layout
 from ..protocol.errors import CannotWrite, InvalidMap
@@ -32,7 +32,16 @@ def run(
     home = ""
     try:
         given, broken = _input(stdin)
-        if event not in EVENTS or given.get("agent_id"):  # in a subagent, whose session has been told
+        if event not in EVENTS:
+            return
+        if event == "PreToolUse":
+            from . import rail
+
+            denied = rail.refusal(given)
+            if denied and os.path.isdir(layout.find(environ)):  # in a subagent and in anybody's folder, too
+                _print(stdout, _decide("deny", denied))
+                return
+        if given.get("agent_id"):  # in a subagent, whose session has been told
             return
         verb = command_of(given) if event == "UserPromptExpansion" else None
         if verb == "":
@@ -54,7 +63,7 @@ def run(
             from . import user_prompt_expansion
 
             user_prompt_expansion.run(
-                found, verb, given, environ, workspace, lambda text: _print(stdout, _tell(event, text))
+                found, verb, given, environ, workspace, lambda text: _print(stdout, _halted(found, event, text))
             )
             if os.path.isdir(found):
                 unsynced.touch(layout.hook_ran(found, event))
@@ -89,7 +98,8 @@ def _handle(
         homes.keep_map(home, news)
     _recover(home)
     call = Call(event, given, environ, home, document, who)
-    answer = _answer(call)
+    halted = halt.current(home)
+    answer = _answer(call) if halted is None else _answer_halted(call, halted)
     if answer:
         _print(stdout, answer)
     for step in call.after:
@@ -133,8 +143,35 @@ def _answer(call: Call) -> Optional[dict[str, Any]]:
         from . import pre_tool_use
 
         allowed = pre_tool_use.run(call.given, call.workspace, layout.launcher())
-        specific = {"permissionDecision": "allow"} if allowed else None
+        return _decide("allow") if allowed else None
     return {"hookSpecificOutput": {"hookEventName": call.event, **specific}} if specific else None
+
+
+def _answer_halted(call: Call, halted: dict[str, Any]) -> Optional[dict[str, Any]]:
+    """The same while the bus is halted: every session hears of it, and none is kept from stopping by mail."""
+    if call.event == "SessionEnd":
+        return _answer(call)
+    said = {"systemMessage": "agent-team-os: " + show.one_line(halt.sentence(halted), 500)}
+    if call.event == "Stop":
+        call.beat("idle")
+        return said
+    if call.event == "PreToolUse":
+        return {**(_answer(call) or {}), **said}
+    answer = _answer(call) or _tell(call.event, "")
+    specific = answer["hookSpecificOutput"]
+    specific["additionalContext"] = "\n".join(filter(None, (halt.words(halted), specific["additionalContext"])))
+    return answer
+
+
+def _decide(decision: str, why: str = "") -> dict[str, Any]:
+    reason = {"permissionDecisionReason": why} if why else {}
+    return {"hookSpecificOutput": {"hookEventName": "PreToolUse", "permissionDecision": decision, **reason}}
+
+
+def _halted(home: str, event: str, text: str) -> dict[str, Any]:
+    """What a command of ours says, asked after it was carried out: it may have lifted the halt."""
+    halted = halt.current(home)
+    return _tell(event, text if halted is None else f"{halt.words(halted)}\n{text}")
 
 
 def _tell(event: str, text: str) -> dict[str, Any]:

@@ -128,8 +128,21 @@ def _bus(asked: Asked, say: Say) -> None:
 
         page = text.framed(text.findings(asked.bus.home, doctor.examine(asked.bus.home, bare=True), asked.ato))
         say(show.cut(page, announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} doctor"))
+    elif what == "overdue":
+        asked.at_most(0)
+        from ..mail import overdue
+
+        found, trouble = overdue.report(asked.bus.home, asked.bus.map, asked.bus.agent)
+        page = text.framed(text.overdue(found, asked.ato))
+        page += "\n" + show.one_line(f"A hub could not be told: {trouble}") if trouble else ""
+        say(show.cut(page, announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} overdue"))
+    elif what == "halt":
+        asked.bus.halt(" ".join(asked.words))
+        say("Done.")
+    elif what == "resume":
+        _resume(asked, say)
     elif what:
-        raise Usage(f'/bus knows join NAME, drain on, drain off and doctor, not "{what[:40]}"')
+        raise Usage(f'/bus knows join NAME, drain on|off, overdue, halt, resume and doctor, not "{what[:40]}"')
     else:
         page = text.framed(text.roster(asked.bus, asked.bus.roster(), asked.ato))
         rest = f"The list goes on: {asked.ato} bus"
@@ -170,6 +183,21 @@ def _drain(asked: Asked, say: Say) -> None:
     say(text.drain(settings))
 
 
+def _resume(asked: Asked, say: Say) -> None:
+    from ..orchestration import pages
+    from . import god
+
+    asked.at_most(0)
+    god.must_be_typed(asked, "/bus resume")
+    say(pages.resumed(asked.bus.resume()))
+
+
+def _god(asked: Asked, say: Say) -> None:
+    from . import god
+
+    god.run(asked, say)
+
+
 def _writing(asked: Asked, say: Say) -> None:
     say(show.cut(writing.brief(asked.bus, asked.verb, asked.words), announce.MOST_CHARACTERS, "…"))
 
@@ -182,4 +210,5 @@ _VERBS: dict[str, Callable[[Asked, Say], None]] = {
     "send": _writing,
     "reply": _writing,
     "handoff": _writing,
+    "god": _god,
 }

@@ -193,6 +193,14 @@ def hubs_between(document: AgentMap, sender: str, to: str) -> list[str]:
     return told
 
 
+def god_of(document: AgentMap, agent: str) -> Optional[str]:
+    """The god of an agent's domain, the first where there are several; None without a domain or a god."""
+    about = document.get("agents", {})
+    domain = about.get(agent, {}).get("domain")
+    gods = (god for god in document.get("gods", ()) if domain and about.get(god, {}).get("domain") == domain)
+    return next(gods, None)
+
+
 def drain_of(document: AgentMap, agent: str) -> dict[str, Any]:
     """The Stop hook's settings of an agent: its own over everybody's over the defaults."""
     return {

@@ -44,6 +44,18 @@ class UnknownThread(BusError):
     code, status = "unknown-thread", 1
 
 
+class UnknownPlan(BusError):
+    """No plan, or more than one, answers to the id given."""
+
+    code, status = "unknown-plan", 1
+
+
+class UnknownTask(BusError):
+    """The task manager has no task, or more than one, with this id."""
+
+    code, status = "unknown-task", 1
+
+
 class NothingToRead(BusError):
     """The inbox is empty."""
 
@@ -60,6 +72,18 @@ class RoutingDenied(BusError):
     """The agent map forbids this sender to write to this recipient."""
 
     code, status = "routing-denied", 2
+
+
+class Halted(BusError):
+    """Somebody has halted the bus: nothing is sent until a person lifts that."""
+
+    code, status = "halted", 2
+
+
+class NotConfirmed(BusError):
+    """This needs the yes of a person, which is not there, or was given to something else."""
+
+    code, status = "not-confirmed", 2
 
 
 class LockBusy(BusError):
@@ -80,6 +104,18 @@ class InvalidPayload(BusError):
     code, status = "invalid-payload", 4
 
 
+class InvalidPlan(BusError):
+    """The plan is malformed, or names somebody or something it must not."""
+
+    code, status = "invalid-plan", 4
+
+
+class InvalidTask(BusError):
+    """The task, or a change of it, is not what a task may be."""
+
+    code, status = "invalid-task", 4
+
+
 class InvalidMap(BusError):
     """AGENT_MAP.json cannot be read or is wrong; routing fails closed."""
 
@@ -96,6 +132,12 @@ class SecretFound(BusError):
     """The payload holds what looks like a credential."""
 
     code, status = "secret", 4
+
+
+class TaskProviderFailed(BusError):
+    """The task manager is missing, or has refused; no task was changed."""
+
+    code, status = "task-provider", 70
 
 
 class Usage(BusError):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FOLDERS = ("inboxes", "outbox", "outbox/.spool", "threads", "registry", "locks", "attachments", "state")
 READ, DONE, QUARANTINE = ".read", ".done", ".quarantine"
 ARCHIVES = (READ, DONE, QUARANTINE)
+NO_DOMAIN = "_none"  # no name of a domain begins so
 
 
 def find(environ: Mapping[str, str]) -> str:
@@ -64,6 +65,23 @@ def thread(home: str, thread_id: str) -> str:
 def draft(home: str, message_id: str) -> str:
     """What becomes the thread that a message opens. Not in the spool, where all senders would wait for one folder."""
     return os.path.join(home, "threads", f".{ids.check_message(message_id)}.tmp")
+
+
+def plan(home: str, plan_id: str) -> str:
+    """A plan that a god has proposed."""
+    return os.path.join(home, "plans", ids.check_plan(plan_id) + ".json")
+
+
+def tasks(home: str, domain: str, ending: str = ".json") -> str:
+    """Where the tasks of a domain are; those of agents without a domain are in `_none`. ValueError for no domain."""
+    if domain != NO_DOMAIN and not ids.is_agent(domain):
+        raise ValueError("no domain")
+    return os.path.join(home, "tasks", domain + ending)
+
+
+def halt(home: str) -> str:
+    """The file that is there while the bus is halted."""
+    return os.path.join(home, "HALT.json")
 
 
 def card(home: str, agent: str) -> str:

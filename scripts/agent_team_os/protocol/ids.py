@@ -10,7 +10,7 @@ import os
 import re
 import time
 
-from .errors import UnknownAgent, UnknownMessage, UnknownThread
+from .errors import UnknownAgent, UnknownMessage, UnknownPlan, UnknownThread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 AGENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MESSAGE = re.compile(r"msg-[0-9]{8}T[0-9]{6}Z-[a-z0-9]{8}")
 THREAD = re.compile(r"thread-[0-9]{8}-[a-z0-9]{6}")
+PLAN = re.compile(r"plan-[0-9]{8}-[a-z0-9]{6}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 MESSAGE_FILE = re.compile(r"msg-[0-9]{8}T[0-9]{6}Z-[a-z0-9]{8}\.json")
@@ -75,6 +76,13 @@ def check_thread(text: str) -> str:
     return text
 
 
+def check_plan(text: str) -> str:
+    """Return `text`; UnknownPlan if it is no plan id."""
+    if PLAN.fullmatch(text) is None:
+        raise UnknownPlan(f'"{text[:80]}" is no plan id', "See the plans: ato plan show")
+    return text
+
+
 def parse_address(text: str) -> tuple[str, Optional[str]]:
     """Split `agent` or `agent/slug` and check both halves."""
     agent, slash, slug = text.partition("/")
@@ -114,6 +122,11 @@ def new_message_id() -> str:
 def new_thread_id() -> str:
     """A fresh thread id."""
     return time.strftime("thread-%Y%m%d-", time.gmtime()) + _base36(_random(36**6), 6)
+
+
+def new_plan_id() -> str:
+    """A fresh plan id."""
+    return time.strftime("plan-%Y%m%d-", time.gmtime()) + _base36(_random(36**6), 6)
 
 
 def day_of(message_id: str) -> str:

@@ -44,6 +44,31 @@ def started(pid: int) -> str:
         return "0"
 
 
+def ancestors() -> list[int]:
+    """The processes above this one, its parent first; empty where the system does not tell."""
+    found: list[int] = []
+    pid = os.getpid()
+    while pid > 1:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                pid = int(file.read().rpartition(b")")[2].split()[1])
+        except (OSError, IndexError, ValueError):
+            break
+        if pid:
+            found.append(pid)
+    return found
+
+
+def has_variable(pid: int, *names: str) -> bool:
+    """Whether a process was started with a variable of such a name; False where that is unknown or not ours to see."""
+    wanted = tuple(name.encode() + b"=" for name in names)
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return any(part.startswith(wanted) for part in file.read().split(b"\0"))
+    except OSError:
+        return False
+
+
 def is_zombie(pid: int) -> bool:
     """Whether a process has ended and only waits for its parent to take note; False where that is unknown."""
     try:

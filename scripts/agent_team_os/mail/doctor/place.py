@@ -56,7 +56,7 @@ def tree(home: str) -> Iterator[tuple[str, os.stat_result]]:
     Links are not followed. A folder is listed only after it was yielded, so that a repair can open it first.
     """
     yield home, os.stat(home)
-    maps = re.compile(r"\.?AGENT_MAP\..*")
+    maps = re.compile(r"\.?(AGENT_MAP|HALT)\..*")
     names = os.listdir(home)  # the home itself may be a link
     below = [os.path.join(home, name) for name in names if name in _OURS or maps.fullmatch(name)]
     while below:

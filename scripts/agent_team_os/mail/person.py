@@ -1,0 +1,50 @@
+"""Whether a person said it: what only a person may do is refused to a model that follows its tools.
+
+This is a rail and no wall. A process of the same user that wants to can write the files itself.
+
+What Claude Code leaves in the environment (seen with 2.1.330): hooks and shells alike have CLAUDECODE, and CLAUDE_PID
+is the client, which overwrites what it was started with. CLAUDE_CODE_ENTRYPOINT is `cli` and
+CLAUDE_CODE_SESSION_ATTENDED is `1` where somebody sits there; `claude -p` has `sdk-cli` and `0`. A hook is started by
+the client itself, while a shell of the model stands between.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..storage import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What a session gives to all it starts. Any of them: who takes one away may forget another.
+_MARKS = ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID")
+
+
+def typed(environ: Mapping[str, str]) -> str:
+    """Why a slash command was not typed by a person in an attended session; empty if it was."""
+    if environ.get("CLAUDE_CODE_ENTRYPOINT") != "cli" or environ.get("CLAUDE_CODE_SESSION_ATTENDED") != "1":
+        return "nobody sits at this session"
+    named = environ.get("CLAUDE_PID", "")
+    client = int(named) if named.isascii() and named.isdecimal() and len(named) < 10 else 0
+    above = process.ancestors()
+    if not above:  # no system that tells
+        return ""
+    # Ourselves, hooks/run, the client. With a shell of the model between them it is not the client that calls.
+    if client not in above[:2]:
+        return "this was not called by the client"
+    if any(process.has_variable(pid, *_MARKS) for pid in above[above.index(client) :]):
+        return "this session was itself started from a session"
+    return ""
+
+
+def at_terminal(environ: Mapping[str, str], stdin: int = 0) -> str:
+    """Why a command was not typed by a person at a terminal outside of any session; empty if it was."""
+    if any(environ.get(name) for name in _MARKS):
+        return "this is a shell of a session"
+    if not os.isatty(stdin):
+        return "nobody is at a terminal here"
+    if any(process.has_variable(pid, *_MARKS) for pid in process.ancestors()):
+        return "this terminal was opened from a session"
+    return ""

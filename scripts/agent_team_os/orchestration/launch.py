@@ -1,0 +1,62 @@
+"""Launch: a session of Claude Code for each agent a dispatched plan has work for, in that agent's folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from typing import Any
+
+from ..protocol.documents import AgentMap
+from ..protocol.errors import CannotWrite, NotConfirmed
+from . import plans
+
+PROMPT = "/inbox"  # what each session starts with: its brief is there
+
+
+def sessions(home: str, document: AgentMap, plan: plans.Plan) -> list[dict[str, Any]]:
+    """`{agent, folder, command}` for each assignee, in the plan's order; `folder` is None where none is known.
+
+    `command` is the argv; it is run in that folder. NotConfirmed for a plan that has not gone out.
+    """
+    if plan["status"] != "dispatched":
+        plans.check_confirmed(plan)
+        raise NotConfirmed(f"{plan['id']} has not been dispatched", f"First: ato plan dispatch {plan['id']}")
+    found = []
+    for agent in dict.fromkeys(task["assignee"] for task in plan["tasks"]):
+        folder = plans.workspace_of(home, document, agent)
+        found.append({"agent": agent, "folder": folder, "command": ["claude", PROMPT]})
+    return found
+
+
+def line(session: dict[str, Any]) -> str:
+    """The exact words that open a session in a shell."""
+    return f"cd {shlex.quote(session['folder'])} && {shlex.join(session['command'])}"
+
+
+def open_windows(wanted: list[dict[str, Any]]) -> list[str]:
+    """Open a tmux window for each session; returns their names. Inside tmux they are opened there, else in a new one.
+
+    CannotWrite where there is no tmux, no claude, or tmux says no.
+    """
+    for program in ("tmux", "claude"):
+        if shutil.which(program) is None:
+            raise CannotWrite(f"there is no {program} on PATH", "Run the commands by hand: ato plan launch PLAN")
+    opened = []
+    for session in wanted:
+        name = session["agent"]
+        target = ["new-window", "-d"]
+        if not os.environ.get("TMUX"):
+            there = subprocess.run(["tmux", "has-session", "-t", "=ato"], capture_output=True, check=False)
+            target += ["-t", "=ato:"]
+            if there.returncode:
+                target = ["new-session", "-d", "-s", "ato"]
+        command = ["tmux", *target, "-n", name, "-c", session["folder"], "-P", "-F", "#{session_name}:#{window_name}"]
+        done = subprocess.run(
+            [*command, shlex.join(session["command"])], capture_output=True, encoding="utf-8", check=False
+        )
+        if done.returncode:
+            raise CannotWrite(f"tmux opened no window for {name}: {done.stderr.strip()[:200]}", "Open it by hand.")
+        opened.append(done.stdout.strip())
+    return opened
