@@ -80,7 +80,7 @@ def test_words_it_does_not_know(words: str, web: Desk) -> None:
     before = tree(web.team.home / "AGENT_MAP.json")
     page = web.command(f"/bus {words}")
     assert page.startswith("This did not work.")
-    assert "/bus knows join NAME, drain on, drain off and doctor" in framed(page)[0] or words == "--all"
+    assert "/bus knows join NAME, drain on|off, overdue, halt, resume and doctor" in framed(page)[0] or words == "--all"
     assert tree(web.team.home / "AGENT_MAP.json") == before
 
 

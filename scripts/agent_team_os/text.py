@@ -15,6 +15,7 @@ from .protocol import message as messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, Callable, NamedTuple, Optional
 
     from .bus import Bus
@@ -103,6 +104,10 @@ def letter(home: str, shown: dict[str, Any], saved: list[str], ato: str = "ato")
         f"Thread    {message['thread_id']}",
         f"Message   {message['id']}",
     ]
+    if message.get("budget_minutes"):
+        lines.append(f"Budget    {message['budget_minutes']:.0f} min")
+    if message.get("escalate_after"):
+        lines.append(f"Escalates {show.day_time(message['escalate_after'])}, if no answer came")
     width = min(max((len(show.one_line(key)) for key in message["payload"]), default=0), 20)
     for key, item in message["payload"].items():
         name = f"  {show.one_line(key):<{width}}  "
@@ -120,6 +125,36 @@ def letter(home: str, shown: dict[str, Any], saved: list[str], ato: str = "ato")
     wants = message["type"] in messages.INTENT_CHECKED or message.get("requires_response")
     foot.append(f"{done} Answer: {ato} reply {end} response --body -" if wants else done)
     return Page([], lines, foot)
+
+
+def overdue(found: dict[str, Any], ato: str = "ato") -> Page:
+    """What is late, by an agent and for it, each with why and the next command."""
+    mine, theirs = found["owed_by_me"], found["owed_to_me"]
+    if not mine and not theirs:
+        return Page([f"{found['agent']}  nothing is overdue"], [], [])
+    lines = [] if not mine else [f"Owed by {found['agent']}"]
+    for item in mine:
+        lines += _late(item, f"from {item['from']}", f"{ato} reply {short(item['id'])} response")
+    lines += [] if not theirs else [f"Owed to {found['agent']}"]
+    for item in theirs:
+        lines += _late(item, f"to {item['to']}", f"{ato} thread {short(item['thread_id'])}")
+    return Page([f"{found['agent']}  owes {len(mine)}, is owed {len(theirs)}"], lines, [])
+
+
+def _late(item: dict[str, Any], whom: str, following: str) -> list[str]:
+    since = f"{show.day_time(item['since'])}, {show.age(item['since'])}"
+    words = {
+        "response_by": f"answer was due {show.day_time(item['response_by'])}, {show.age(item['response_by'])}",
+        "escalate_after": f"was to be escalated {show.day_time(item['escalate_after'])}",
+        "budget": f"ran past its budget of {item['budget_minutes']} min",
+    }
+    why = "; ".join(words[name] + (f" {since}" if name == "budget" == item["why"][0] else "") for name in item["why"])
+    summary = show.one_line(item["summary"], _WIDTH - 8)
+    return [
+        f"  {item['intent']} {whom}{': ' + summary if summary else ''}",
+        f"          {item['id']}  {why}",
+        f"          Next: {following}",
+    ]
 
 
 def opened(uri: str) -> str:
@@ -190,15 +225,18 @@ def trace(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def roster(bus: Bus, rows: list[dict[str, Any]], ato: str = "ato") -> Page:
-    """Who is on the bus, and who may not write to whom."""
+def roster(
+    bus: Bus, rows: list[dict[str, Any]], ato: str = "ato", spent: Optional[Mapping[str, str]] = None, counted: str = ""
+) -> Page:
+    """Who is on the bus, and who may not write to whom; with what each agent `spent` today and when it was counted."""
     if not rows:
         return Page([f"Nobody has joined yet. In a project folder: {ato} join NAME"], [], [])
     cells = []
     for row in rows:
         slugs = ", ".join(sorted({session["slug"] for session in row["sessions"]}))
         where = slugs or (f"last seen {show.age(row['last_seen'])}" if row["last_seen"] else "never seen")
-        marks = "  god" if row["god"] else ""
+        marks = f"  {spent[row['name']]}" if spent and row["name"] in spent else ""
+        marks += "  god" if row["god"] else ""
         me = "  (you)" if row["name"] == bus.who.agent else ""
         role = show.one_line(row["role"] or "-", 24)
         cells.append(
@@ -206,8 +244,9 @@ def roster(bus: Bus, rows: list[dict[str, Any]], ato: str = "ato") -> Page:
         )
     widths = [max(len(row[column]) for row in cells) for column in range(5)]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0])).rstrip() for row in cells]
+    today = [f"Tokens and dollars are of today, counted {show.age(counted)}. More: {ato} telemetry"] if counted else []
     ran, failed = hooks(bus.home)
-    return Page([*lines, *_rules(bus.map), *ran], failed, [], frame.FOUND)
+    return Page([*lines, *_rules(bus.map), *today, *ran], failed, [], frame.FOUND)
 
 
 def _rules(document: dict[str, Any]) -> list[str]:

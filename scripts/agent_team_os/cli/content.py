@@ -25,6 +25,8 @@ _OPTIONS = (
     click.option("--attach", "-a", multiple=True, metavar="FILE", help="A file to send along, at most 10 MiB."),
     click.option("--requires-response", is_flag=True, help="Say that an answer is expected."),
     click.option("--response-by", metavar="ISO", help="Until when, like 2026-05-23T18:00:00+02:00."),
+    click.option("--escalate-after", metavar="ISO", help="When to tell the hub that no answer came."),
+    click.option("--budget-minutes", type=click.IntRange(1, 525_600), metavar="N", help="How long the work may take."),
     click.option("--dry-run", is_flag=True, help="Show the message and send nothing."),
     click.option("--allow-secret", is_flag=True, help="Send although it looks like it holds a credential."),
 )
@@ -43,8 +45,10 @@ def fields(given: dict[str, Any]) -> dict[str, Any]:
         "priority": given["priority"],
         "context_refs": [reference(text) for text in given["ref"]],
         "attach": given["attach"],
-        "requires_response": given["requires_response"] or bool(given["response_by"]),
+        "requires_response": given["requires_response"] or bool(given["response_by"] or given["escalate_after"]),
         "response_by": given["response_by"],
+        "escalate_after": given["escalate_after"],
+        "budget_minutes": given["budget_minutes"],
         "dry_run": given["dry_run"],
         "allow_secret": given["allow_secret"],
     }

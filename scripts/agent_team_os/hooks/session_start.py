@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 
-from ..mail import registry
+from ..mail import due, registry
 from ..protocol import home as layout
 from ..protocol import show
+from ..protocol.errors import BusError
 from ..storage import files, unsynced
 from . import announce
 
@@ -56,7 +57,34 @@ def enter(call: Call, repeated: bool = False) -> str:
     mail = announce.pending(call)
     told = set() if repeated else call.announced()
     call.announce(mail, mail)
-    return show.cut(announce.start(call, mail, told), announce.MOST_CHARACTERS, "There is more: /inbox")
+    return show.cut(announce.start(call, mail, told, _overdue(call)), announce.MOST_CHARACTERS, "There is more: /inbox")
+
+
+def _overdue(call: Call) -> str:
+    """A line on what is late; empty for nothing. The hubs that are to be told of it are told after the answer."""
+    watch = due.Watch(call.home)
+    line = ""
+    try:
+        watch.look()
+        if any(call.agent in (watch.open[late]["from"], watch.open[late]["to"]) for late in watch.late()):
+            from ..mail import overdue
+
+            line = announce.overdue(overdue.listing(watch, call.agent))
+    except OSError:
+        pass  # doctor names what cannot be read; it must not hide the mail
+
+    def tell() -> None:
+        if due.to_tell(call.map, watch):
+            from ..mail import overdue
+
+            try:
+                overdue.escalate(call.map, watch)
+            except (OSError, BusError):
+                pass  # the next look tries again
+        watch.keep()
+
+    call.after.append(tell)
+    return line
 
 
 def _export(call: Call) -> None:

@@ -55,10 +55,11 @@ def of(document: AgentMap, message: Message) -> tuple[list[Message], list[str]]:
         for hub in hubs
         if hub not in known
     ]
-    return [_tell(hub, message) for hub in hubs if hub in known], unknown
+    return [tell(hub, message) for hub in hubs if hub in known], unknown
 
 
-def _tell(hub: str, message: Message) -> Message:
+def tell(hub: str, message: Message, **more: str) -> Message:
+    """The copy that tells a hub of a message; `more` is said in its payload, too."""
     payload = {
         "from": message["from"],
         "to": message["to"],
@@ -66,6 +67,7 @@ def _tell(hub: str, message: Message) -> Message:
         "intent": message["intent"],
         "priority": message.get("priority", "normal"),
         "summary": messages.summary(message)[:_LONGEST],
+        **more,
     }
     about = {"type": TYPE, "priority": "low", "thread_id": message["thread_id"], "cc_of": message["id"]}
     return messages.build(message["from"], hub, TYPE, payload, **about)
