@@ -97,12 +97,7 @@ class Bus:
         that would be sent. Durable and delivered when this returns.
         """
         one = self.prepare(to, intent, payload, attach=attach, allow_secret=allow_secret, **fields)
-        if dry_run:
-            return {**one.message, "dry_run": True}
-        (result,) = self.post([one])
-        if isinstance(result, BusError):
-            raise result
-        return result
+        return {**one.message, "dry_run": True} if dry_run else self.post_one(one)
 
     def prepare(
         self,
@@ -123,6 +118,13 @@ class Bus:
         check.message(message, allow_secret)
         threads.check_room(self.home, message["thread_id"])
         return Outgoing(message, attach)
+
+    def post_one(self, one: Outgoing) -> dict[str, Any]:
+        """Send a message; returns what `send` does, or raises why it was not sent."""
+        (result,) = self.post([one])
+        if isinstance(result, BusError):
+            raise result
+        return result
 
     def post(self, prepared: Sequence[Outgoing]) -> list[dict[str, Any] | BusError]:
         """Send messages in their order; for each what `send` returns, or why it was not sent.
@@ -157,9 +159,16 @@ class Bus:
             "thread_status": one.thread["status"] if one.thread else None,
         }
 
-    def reply(self, original: Message, kind: str, payload: dict[str, Any], **options: Any) -> dict[str, Any]:
+    def reply(
+        self, original: Message, kind: str, payload: dict[str, Any], *, dry_run: bool = False, **options: Any
+    ) -> dict[str, Any]:
         """Answer a message: to its sender, in its thread, with its intent; the original is archived."""
-        return self.send(
+        one = self.prepare_reply(original, kind, payload, **options)
+        return {**one.message, "dry_run": True} if dry_run else self.post_one(one)
+
+    def prepare_reply(self, original: Message, kind: str, payload: dict[str, Any], **options: Any) -> Outgoing:
+        """The answer to a message, for `post`; nothing is written."""
+        return self.prepare(
             original["from"],
             original["intent"],
             payload,

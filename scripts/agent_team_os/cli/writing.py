@@ -11,6 +11,7 @@ from ..protocol.errors import CannotWrite, Usage
 from ..protocol.message import TYPES
 from . import batches, content, here, output
 
+_MOVING = ("accept", "response", "confirm", "decline")  # the answers that may move a task
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -20,6 +21,7 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 @click.option("--type", "kind", type=click.Choice(TYPES), help="Default: request; question for a question.")
 @content.options
 @click.option("--thread", metavar="ID", help="Go on in this thread instead of opening one.")
+@click.option("--task", is_flag=True, help="Make a task of it for the recipient, in its task manager.")
 @click.option("--batch", metavar="-", help="One message object a line on stdin, one result a line on stdout.")
 @_AS_JSON
 def send(
@@ -27,6 +29,7 @@ def send(
     intent: str | None,
     kind: str | None,
     thread: str | None,
+    task: bool,
     batch: str | None,
     as_json: bool,
     **given: Any,
@@ -41,7 +44,7 @@ def send(
     """
     if batch is not None:
         others = {**given, "dry_run": False, "allow_secret": False, "to": to, "intent": intent, "type": kind}
-        if batch != "-" or thread or any(others.values()):
+        if batch != "-" or thread or task or any(others.values()):
             raise Usage("--batch takes - and only --dry-run and --allow-secret", "ato send --batch - < messages.jsonl")
         return batches.send(here.open_bus(), given["dry_run"], given["allow_secret"])
     if not to or not intent:
@@ -49,8 +52,18 @@ def send(
     content.check(given)
     bus = here.open_bus()
     bus.may_write(to)  # before the payload is looked at
-    payload = content.payload(given)
-    _report(bus.send(to, intent, payload, type=kind, thread_id=thread, **content.fields(given)), as_json, "Sent")
+    options = content.fields(given)
+    dry_run = options.pop("dry_run")
+    one = bus.prepare(to, intent, content.payload(given), type=kind, thread_id=thread, **options)
+    if dry_run:
+        sent = {**one.message, "dry_run": True}
+    elif task:
+        from ..tasks import links
+
+        sent = links.send(bus, one)
+    else:
+        sent = bus.post_one(one)
+    _report(sent, as_json, "Sent")
     return 0
 
 
@@ -71,7 +84,18 @@ def reply(message: str, kind: str, as_json: bool, **given: Any) -> None:
     bus = here.open_bus()
     original, _ = bus.find(message)
     bus.may_write(original["from"])
-    _report(bus.reply(original, kind, content.payload(given), **content.fields(given)), as_json, "Replied")
+    options = content.fields(given)
+    dry_run = options.pop("dry_run")
+    one = bus.prepare_reply(original, kind, content.payload(given), **options)
+    if dry_run:
+        sent = {**one.message, "dry_run": True}
+    elif kind in _MOVING:
+        from ..tasks import links
+
+        sent = links.reply(bus, original, one)
+    else:
+        sent = bus.post_one(one)
+    _report(sent, as_json, "Replied")
 
 
 @click.command()
@@ -119,7 +143,12 @@ def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
             output.note("Nothing was sent.")
         else:
             status = f", {sent['thread_status']}" if sent["thread_status"] not in (None, "open") else ""
-            output.say(f"{done} {sent['id']} to {sent['session'] or sent['to']} ({sent['thread_id']}{status}).")
+            task = f", task {show.one_line(sent['task_id'], 80)}" if sent.get("task_id") else ""
+            output.say(f"{done} {sent['id']} to {sent['session'] or sent['to']} ({sent['thread_id']}{status}){task}.")
+            if sent.get("use_tool"):
+                from . import tasks
+
+                tasks.show_tools(sent["use_tool"])
         output.flush()
     except CannotWrite as error:
         output.note(f"ato: {error.message}, but {sent['id']} was {'not ' if sent.get('dry_run') else ''}sent.")

@@ -79,6 +79,11 @@ def tasks(home: str, domain: str, ending: str = ".json") -> str:
     return os.path.join(home, "tasks", domain + ending)
 
 
+def task_change(home: str, message_id: str) -> str:
+    """A change of a task that a message brings, until the task manager has it."""
+    return os.path.join(home, "tasks", "changes", ids.check_message(message_id) + ".json")
+
+
 def halt(home: str) -> str:
     """The file that is there while the bus is halted."""
     return os.path.join(home, "HALT.json")

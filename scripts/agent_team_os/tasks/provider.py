@@ -7,9 +7,11 @@ A provider of another package is found by the entry point group `agent_team_os.t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, Protocol, TypedDict
 
-from ..protocol.errors import BusError
+from ..protocol.errors import InvalidTask, TaskProviderFailed, UnknownTask
+
+__all__ = ["InvalidTask", "TaskProviderFailed", "UnknownTask"]  # what a provider raises
 
 Status = Literal["todo", "doing", "done"]
 Priority = Literal["p0", "p1", "p2", "p3"]
@@ -30,7 +32,7 @@ class NewTask(TypedDict, total=False):
 
 
 class Task(TypedDict):
-    """A task as every provider gives it, all fields there."""
+    """A task as every provider gives it, all fields there; `due` is in UTC, to the second, and ends with Z."""
 
     id: str  # the provider's own, as it is typed
     title: str
@@ -41,6 +43,7 @@ class Task(TypedDict):
     due: str | None
     refs: list[str]
     thread_id: str | None
+    notes: NotRequired[list[str]]  # the remarks, oldest first; only `get` gives them
 
 
 class Changes(TypedDict, total=False):
@@ -83,15 +86,16 @@ class Place(NamedTuple):
     """For whom a provider is opened."""
 
     home: str  # the bus home
-    domain: str  # a domain of the map; "@none" for agents that have none
+    domain: str  # a domain of the map; `_none` for agents that have none
 
 
 class TaskProvider(Protocol):
     """A task manager.
 
     Every method raises TaskProviderFailed when the manager is missing, refuses or cannot be understood, and has
-    then changed nothing that it could take back; UnknownTask for an id it does not have. Two processes may call
-    at once, and neither loses what the other did.
+    then changed nothing that it could take back; UnknownTask for an id it does not have, also among dependencies;
+    InvalidTask for what is no task (`check` has this and the search for circles). Two processes may call at once,
+    and neither loses what the other did. Text of a task is text, whatever it looks like.
     """
 
     mapping: FieldMap
@@ -119,24 +123,6 @@ class Open(Protocol):
     """
 
     def __call__(self, settings: Mapping[str, Any], place: Place) -> TaskProvider: ...
-
-
-class TaskProviderFailed(BusError):
-    """The task manager is missing, or has refused; nothing was changed."""
-
-    code, status = "task-provider", 70
-
-
-class UnknownTask(BusError):
-    """The task manager has no task with this id."""
-
-    code, status = "unknown-task", 1
-
-
-class InvalidTask(BusError):
-    """The task, or a change of it, is not what a task may be."""
-
-    code, status = "invalid-task", 4
 
 
 class UseTool(Exception):

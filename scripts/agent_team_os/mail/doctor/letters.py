@@ -1,14 +1,14 @@
-"""Letters: sends that were killed, files that are no message, and mail that lies where it should not."""
+"""Letters: sends that were killed, files that are no message, mail that lies where it should not, and what waits."""
 
 from __future__ import annotations
 
 import os
 
 from ...protocol import home as layout
-from ...protocol import ids, strictjson
+from ...protocol import ids, show, strictjson
 from ...storage import files, quarantine, spool
 from .. import copies, delivery, inbox, outbox
-from . import survey
+from . import place, survey
 from .finding import REPAIR, done, finding, quoted
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ...protocol.documents import Finding
 
 _MAX_NOTE = 65_536
+_MAX_CHANGE = 2_097_152
 
 
 def spool_left(home: str) -> Iterator[Finding]:
@@ -158,5 +159,27 @@ def repair_twice(home: str, mail: survey.Survey) -> Iterator[str]:
             yield f"{message_id} is not pending for {agent} any more: it was read before."
 
 
-CHECKS = (spool_left, blob_left, quarantined)
+def task_change(home: str) -> Iterator[Finding]:
+    """What a message means for a task and no task manager has taken; a file that is no such change is never taken."""
+    for name in sorted(files.names(os.path.join(home, "tasks", "changes"))):
+        path = os.path.join(home, "tasks", "changes", name)
+        age = files.age(path)
+        if not _is_change(path, name) and not (name[0] == "." and name.endswith(".tmp")) and os.path.lexists(path):
+            what = f"{path} is no change of a task, and no task manager will be given it."
+            yield finding("task-change", "warning", path, what, f"Look, then move it away: ls -la {quoted(path)}")
+        elif name[0] != "." and age > place.OLD:
+            what = f"What {name[:-5]} means for its task has waited for the task manager for {show.duration(age)}."
+            yield finding("task-change", "warning", path, what, "See what keeps it from being taken: ato tasks list")
+
+
+def _is_change(path: str, name: str) -> bool:
+    """Whether a file has the name and the shape of a change."""
+    try:
+        change = strictjson.parse(files.read(path, _MAX_CHANGE)) if ids.MESSAGE_FILE.fullmatch(name) else None
+    except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
+        return False
+    return isinstance(change, dict) and change.get("message_id") == name[:-5] and ids.is_agent(change.get("agent"))
+
+
+CHECKS = (spool_left, blob_left, quarantined, task_change)
 MAIL_CHECKS = (bad_message, bad_archived, delivered_twice)

@@ -1,0 +1,300 @@
+"""Messages and tasks: a request makes a task, and the answers move it on.
+
+The message comes first. What it means for a task is written down durably before it is sent, as
+`tasks/changes/<message id>.json`, and taken away when the task manager has it:
+
+    change durable  ->  message sent  ->  task changed  ->  change gone
+                        (only a new task is made before its message, which names it)
+
+So a manager that is down, or a kill anywhere, delays a task and loses nothing. Changes are made in the order they were
+kept; behind one that fails those of the same agent wait. A change whose message was never sent is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any, NamedTuple
+
+from ..bus import Bus
+from ..mail import outbox, threads
+from ..mail.delivery import Outgoing
+from ..protocol import home as layout
+from ..protocol import ids, strictjson
+from ..protocol import message as messages
+from ..protocol.documents import Message
+from ..protocol.errors import BusError, CannotWrite, InvalidTask, LockBusy, Undecided, UnknownTask
+from ..storage import files, lock
+from . import check, load, provider
+
+_MOST = 2_097_152  # bytes of a change; it is no larger than its message
+_REF = "ato://"  # and the id of the message: how its task is found, also before the manager has given it an id
+_PATIENCE = 60.0  # seconds that one command waits for another's manager, which may be far away
+_PRIORITY: dict[str, provider.Priority] = dict(zip(messages.PRIORITIES, provider.PRIORITIES))
+_LONGEST = 500  # characters of a title and of a note
+_MOST_REFS = check.MAX_REFS - 1  # beside the one it is found by
+_LONGEST_ID = 255  # characters that a message has room for
+
+
+class Change(NamedTuple):
+    """What a message means for a task: a new one, or `changes` of the one that `task_id` names."""
+
+    message_id: str
+    agent: str  # in whose task manager
+    task_id: str  # the manager's id, or a reference
+    task: provider.NewTask | None = None
+    changes: provider.Changes | None = None
+    number: int = 0  # its place among the kept ones; ids of two processes in one second say nothing of the order
+
+
+class Outcome(NamedTuple):
+    """What came of changes: sentences for the person, and the tools that only the model can call."""
+
+    warnings: list[str]
+    use_tool: list[dict[str, Any]]
+
+
+def send(bus: Bus, one: Outgoing) -> dict[str, Any]:
+    """Send a request with a new task for its recipient; returns what `Bus.send` does, with `task_id`.
+
+    Where the manager is down the message goes out all the same, with a reference for `task_id`.
+    """
+    message = one.message
+    bus.make()
+    change = Change(message["id"], message["to"], _REF + message["id"], task=_new_task(message))
+    with _alone(bus.home, change.agent, _PATIENCE):
+        before = _make(bus, change.agent)
+        _keep(bus.home, change)
+        done = Outcome([], [])
+        try:
+            message["task_id"] = _create(bus, change)
+        except provider.UseTool as use:
+            done.use_tool.append(_call(use))
+            _drop(bus.home, change.message_id)
+        except InvalidTask:  # no manager will ever take it
+            _drop(bus.home, change.message_id)
+            raise
+        except (BusError, OSError) as error:
+            message["task_id"] = change.task_id
+            done.warnings.append(_kept(error))
+        try:
+            result = bus.post_one(one)
+        except BusError as error:
+            if not isinstance(error, Undecided):  # else the next command knows
+                _make(bus, change.agent)  # which closes the task again
+            raise
+        if not done.warnings:
+            _drop(bus.home, change.message_id)
+    return _with(result, before, done, message.get("task_id"))
+
+
+def reply(bus: Bus, original: Message, one: Outgoing) -> dict[str, Any]:
+    """Send an answer, and move the task of what it answers: accept starts it, response closes it, decline gives it
+    back to who has asked, with the reason. Returns what `Bus.reply` does, with `task_id` where there is a task.
+    """
+    change = _meant(bus, original, one.message)
+    if change is None:
+        return bus.post_one(one)
+    with _alone(bus.home, change.agent, _PATIENCE):
+        _keep(bus.home, change)
+        try:
+            result = bus.post_one(one)
+        except BusError as error:
+            if not isinstance(error, Undecided):
+                _drop(bus.home, change.message_id)
+            raise
+        done = _make(bus, change.agent)
+    return _with(result, done, Outcome([], []), change.task_id)
+
+
+def retry(bus: Bus) -> Outcome:
+    """Make the changes that are kept; those that somebody else is at just now are left to them."""
+    done = Outcome([], [])
+    with contextlib.suppress(OSError):  # the disk cannot be read or written now: a later command will
+        for agent in sorted({change.agent for change in _waiting(bus.home)}):
+            with contextlib.suppress(LockBusy), _alone(bus.home, agent, 0):
+                more = _make(bus, agent)
+                done.warnings.extend(more.warnings)
+                done.use_tool.extend(more.use_tool)
+    return done
+
+
+def _meant(bus: Bus, original: Message, answer: Message) -> Change | None:
+    """What an answer means for a task; None for one that means nothing."""
+    asked = _asked(bus.home, original, answer)
+    if asked is None:
+        return None
+    task_id = str(asked["task_id"])
+    changes: provider.Changes
+    if answer["type"] == "accept":
+        changes = {"status": "doing"}
+    elif answer["type"] in ("response", "confirm"):
+        changes = {"status": "done"}
+    elif answer["type"] == "decline":
+        why = " ".join(messages.summary(answer).split())
+        note = f"declined by {answer['from']}" + (f": {why}" if why else "")
+        changes = {"status": "todo", "assignee": asked["from"], "note": _printable(note)}
+    else:
+        return None
+    return Change(answer["id"], asked["to"], task_id, changes=changes)
+
+
+def _asked(home: str, original: Message, answer: Message) -> Message | None:
+    """The message that brought the task an answer moves: the one answered, else the last one before it in its thread
+    that went from who gets the answer to who gives it. So who has asked moves nothing by answering back.
+    """
+    if original.get("task_id"):
+        return original
+    days: set[str] | None = None  # all of them, where the thread cannot be read
+    with contextlib.suppress(files.BadFile):
+        thread = threads.load(home, original["thread_id"])
+        days = {ids.day_of(entry["id"]) for entry in thread["messages"]} if thread else set()
+    found = None
+    for one in outbox.mentioning(home, original["thread_id"], days):
+        if one["id"] == original["id"]:
+            break
+        between = one["from"], one["to"], one["thread_id"]
+        if one.get("task_id") and between == (answer["to"], answer["from"], answer["thread_id"]):
+            found = one
+    return found
+
+
+def _new_task(message: Message) -> provider.NewTask:
+    return {
+        "title": _printable(messages.summary(message)) or message["intent"],
+        "assignee": message["to"],
+        "priority": _PRIORITY[message.get("priority", "normal")],
+        "due": message.get("response_by"),
+        "refs": [uri for uri in message.get("context_refs", ()) if uri.isprintable() and " " not in uri][:_MOST_REFS],
+        "thread_id": message["thread_id"],
+    }
+
+
+def _printable(text: str) -> str:
+    """A text as a title or a note may be: one line of what prints."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()[:_LONGEST]
+
+
+def _make(bus: Bus, agent: str) -> Outcome:
+    """Make the kept changes of an agent's tasks, up to the first that its manager does not take. The lock is held."""
+    done = Outcome([], [])
+    try:
+        for change in _waiting(bus.home):
+            if change.agent == agent:
+                _settle(bus, change, done)
+                _drop(bus.home, change.message_id)
+    except (BusError, OSError) as error:
+        done.warnings.append(_kept(error))
+    return done
+
+
+def _settle(bus: Bus, change: Change, done: Outcome) -> None:
+    """Make a change, or undo that of a message that was not sent; raises where it has to be tried again."""
+    try:
+        if outbox.find(bus.home, change.message_id) is None:
+            _undo(bus, change)
+        elif change.task is not None:
+            _create(bus, change)
+        else:
+            _update(bus, change)
+    except provider.UseTool as use:
+        done.use_tool.append(_call(use))
+    except (UnknownTask, InvalidTask) as error:  # nothing to wait for
+        done.warnings.append(f"the task {change.task_id} was not changed: {error.message}")
+
+
+def _create(bus: Bus, change: Change) -> str:
+    manager = load.provider_of(bus.home, bus.map, change.agent)
+    assert change.task is not None
+    made = load.ensure(manager, change.task, change.task_id, bus.home)["id"]
+    return made if len(made) <= _LONGEST_ID else change.task_id
+
+
+def _update(bus: Bus, change: Change) -> None:
+    manager = load.provider_of(bus.home, bus.map, change.agent)
+    assert change.changes is not None
+    task_id, changes = change.task_id, change.changes
+    if task_id.startswith(_REF):
+        there = manager.list({"ref": task_id})
+        if not there:
+            raise UnknownTask("the task manager has none with this reference", "")
+        task_id = there[0]["id"]
+    with contextlib.suppress(provider.UseTool):
+        if "note" in changes and changes["note"] in manager.get(task_id).get("notes", ()):
+            changes = {**changes}
+            del changes["note"]  # who put it there was killed before taking the change away
+    manager.update(task_id, changes)
+
+
+def _undo(bus: Bus, change: Change) -> None:
+    """Close the task that was made for a message that was not sent."""
+    if change.task is not None:
+        with contextlib.suppress(provider.UseTool):
+            manager = load.provider_of(bus.home, bus.map, change.agent)
+            for task in manager.list({"ref": change.task_id}):
+                if task["status"] != "done":
+                    manager.update(task["id"], {"status": "done", "note": "its message was not sent"})
+
+
+def _call(use: provider.UseTool) -> dict[str, Any]:
+    return {"tool": use.tool, "arguments": use.arguments, "then": use.then}
+
+
+def _kept(error: BusError | OSError) -> str:
+    why = error.message if isinstance(error, BusError) else error.strerror or str(error)
+    return f"the task manager did not take the change: {why}. It is kept, and the next command about a task tries again"
+
+
+def _with(result: dict[str, Any], one: Outcome, other: Outcome, task_id: str | None) -> dict[str, Any]:
+    tools = [*one.use_tool, *other.use_tool]
+    result["warnings"] += dict.fromkeys([*one.warnings, *other.warnings])  # one that is down says the same twice
+    return {**result, "task_id": task_id, **({"use_tool": tools} if tools else {})}
+
+
+# Changes on the disk
+
+
+def _alone(home: str, agent: str, wait: float) -> contextlib.AbstractContextManager[None]:
+    """Nobody else makes the changes of this agent's tasks, or sends a message that brings one."""
+    return lock.guard(home, "@changes-" + lock.bucket(agent), wait)
+
+
+def _keep(home: str, change: Change) -> None:
+    path = layout.task_change(home, change.message_id)
+    try:
+        files.make_folder(os.path.dirname(path))
+        last = max((other.number for other in _waiting(home)), default=0)
+        number = min(last + 1, strictjson.MAX_INTEGER)
+        files.replace(path, strictjson.readable(change._replace(number=number)._asdict()))
+    except OSError as error:
+        raise CannotWrite(f"cannot write {path}: {error.strerror}", "Nothing was sent. See: ato doctor") from None
+
+
+def _drop(home: str, message_id: str) -> None:
+    with contextlib.suppress(OSError):  # it is made again, which changes nothing
+        files.remove(layout.task_change(home, message_id))
+
+
+def _waiting(home: str) -> list[Change]:
+    """The kept changes in the order kept; what is none is left where it is."""
+    folder = os.path.join(home, "tasks", "changes")
+    found = []
+    for name in files.names(folder):
+        if not ids.MESSAGE_FILE.fullmatch(name):
+            continue
+        with contextlib.suppress(FileNotFoundError, files.BadFile, strictjson.BadJSON, TypeError):
+            change = Change(**strictjson.parse(files.read(os.path.join(folder, name), _MOST)))
+            if change.message_id == name[:-5] and _is_change(change):
+                found.append(change)
+    return sorted(found, key=lambda change: change.number)
+
+
+def _is_change(change: Any) -> bool:
+    """Whether it has the shape `_keep` writes; anybody could have put a file there."""
+    if not (ids.is_agent(change.agent) and isinstance(change.task_id, str) and isinstance(change.number, int)):
+        return False
+    if change.task is None:
+        return isinstance(change.changes, dict)
+    # Another message's task is not closed when this one was never sent.
+    of_itself = change.task_id == _REF + change.message_id
+    return of_itself and isinstance(change.task, dict) and isinstance(change.task.get("refs"), list)
