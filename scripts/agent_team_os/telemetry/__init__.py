@@ -1,1 +1,1 @@
-"""Telemetry: what the sessions cost, from the transcripts that Claude Code keeps."""
+"""Telemetry: the tokens and dollars of every request, read from the transcripts of Claude Code."""

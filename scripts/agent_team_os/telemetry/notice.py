@@ -1,0 +1,88 @@
+"""What hooks and the roster may know of it: the figures of today as the last pass left them, and how to ask for more.
+
+Light enough for a hook: one small file is read, and whoever asks for a new pass never waits for it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..protocol import home as layout
+from ..protocol import ids
+from ..storage import files, notes, unsynced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Optional
+
+    Figures = dict[str, tuple[int, Optional[float]]]
+
+PAUSE = 60.0  # seconds from one pass in the background to the next
+ANONYMOUS = "anonymous"  # whose requests are those from folders of nobody
+
+
+def folder(home: str) -> str:
+    """Where telemetry keeps what it has counted."""
+    return os.path.join(home, "telemetry")
+
+
+def usage(home: str) -> str:
+    """Every request that was ever counted."""
+    return os.path.join(folder(home), "usage.sqlite")
+
+
+def today(home: str) -> tuple[Figures, Optional[str]]:
+    """Tokens and dollars of each agent since midnight, and when they were counted; ({}, None) if not today.
+
+    The dollars are None where no price was known. The figures are as old as the last pass: see `refresh`.
+    """
+    note = notes.read(_today(home))
+    counted, agents = note.get("counted_at"), note.get("agents")
+    if note.get("day") != time.strftime("%Y-%m-%d") or not isinstance(counted, str) or not isinstance(agents, dict):
+        return {}, None
+    return {name: figures for name, given in agents.items() if (figures := _figures(name, given))}, counted
+
+
+def _figures(name: str, given: Any) -> Optional[tuple[int, Optional[float]]]:
+    if not ids.is_agent(name) or not isinstance(given, list) or len(given) != 2:
+        return None
+    tokens, dollars = given
+    if type(tokens) is not int or not (dollars is None or type(dollars) in (int, float)):
+        return None
+    return tokens, None if dollars is None else float(dollars)
+
+
+def keep_today(home: str, day: str, counted_at: str, agents: Figures) -> None:
+    """Leave the figures of a day for `today`; OSError where the disk says no."""
+    notes.write(_today(home), {"day": day, "counted_at": counted_at, "agents": agents})
+
+
+def _today(home: str) -> str:
+    return os.path.join(folder(home), "today.json")
+
+
+def refresh(home: str, environ: Mapping[str, str]) -> bool:
+    """Start a pass in the background, at most one a minute, and return at once; whether one was started.
+
+    Only where `ato telemetry` has been called before: transcripts are read by nobody who was not asked to.
+    """
+    stamp = os.path.join(folder(home), "started")
+    if not files.is_file(usage(home)) or (files.is_file(stamp) and 0 <= files.age(stamp) < PAUSE):
+        return False
+    program = layout.launcher()
+    try:
+        unsynced.touch(stamp)
+        os.posix_spawnp(
+            program, [program, "telemetry"], {**environ, "AGENT_TEAM_OS_HOME": home},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,  # so that it outlives the terminal and the hook
+        )  # fmt: skip
+    except (OSError, NotImplementedError):
+        return False  # a full disk, a program that is gone: the figures stay as old as they are
+    return True
