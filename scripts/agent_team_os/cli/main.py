@@ -31,6 +31,8 @@ VERBS = {
     "plan": "orchestration",
     "halt": "orchestration",
     "resume": "orchestration",
+    "tasks": "tasks",
+    "telemetry": "telemetry",
     "doctor": "house",
     "hook": "house",
 }

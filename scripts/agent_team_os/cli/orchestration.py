@@ -14,7 +14,10 @@ from ..protocol.errors import InvalidPlan, NotConfirmed, Usage
 from ..storage import files
 from . import content, here, output
 
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_AS_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document.",
+    callback=lambda context, _, given: given or bool(context.obj),  # it may stand before the second word, too
+)  # fmt: skip
 _MOST = 1_048_576  # bytes of a plan
 
 
@@ -35,8 +38,11 @@ def god(switch: str, as_json: bool) -> None:
 
 
 @click.group()
-def plan() -> None:
+@_AS_JSON
+@click.pass_context
+def plan(context: click.Context, as_json: bool) -> None:
     """Propose a plan, confirm it, send it out."""
+    context.obj = as_json
 
 
 @plan.command()
@@ -123,8 +129,10 @@ def dispatch(name: str, as_json: bool) -> None:
         output.emit(result)
     else:
         output.show_page(pages.dispatched(result, output.program()))
-        for line in pages.tools(result["use_tool"]):
-            output.say(line)
+        if result["use_tool"]:
+            from . import tasks
+
+            tasks.show_tools(result["use_tool"])
     for warning in result["warnings"]:
         output.note(warning)
 

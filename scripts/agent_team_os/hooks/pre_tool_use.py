@@ -24,7 +24,7 @@ _CONTENT = {
     **_ALWAYS,
     "--summary": _TEXT, "-s": _TEXT, "--body": _SOURCE, "--payload": _SOURCE, "--field": _TEXT, "-f": _TEXT,
     "--priority": _TEXT, "-p": _TEXT, "--ref": _TEXT, "--attach": _SENT, "-a": _SENT, "--requires-response": _FLAG,
-    "--response-by": _TEXT, "--dry-run": _FLAG,
+    "--response-by": _TEXT, "--escalate-after": _TEXT, "--budget-minutes": _TEXT, "--dry-run": _FLAG,
 }  # fmt: skip
 # Without --batch of send: many messages, each with fields of its own.
 _VERBS = {
@@ -34,6 +34,14 @@ _VERBS = {
     "read": {**_ALWAYS, "--peek": _FLAG, "--save": _FOLDER},
     "thread": {**_ALWAYS, "--status": _TEXT},
     "trace": _ALWAYS,
+    "overdue": _ALWAYS,
+    "telemetry": {**_ALWAYS, "--by": _TEXT, "--since": _TEXT, "--agent": _TEXT},
+    "god status": _ALWAYS,
+    "plan show": _ALWAYS,
+    "plan propose": _ALWAYS,
+    "plan dispatch": _ALWAYS,
+    "tasks list": {**_ALWAYS, "--status": _TEXT, "--assignee": _TEXT, "--blocked": _FLAG},
+    "tasks show": _ALWAYS,
     "send": {**_CONTENT, "--type": _TEXT, "--thread": _TEXT},
     "reply": _CONTENT,
     "handoff": {
@@ -41,6 +49,8 @@ _VERBS = {
         "--file": _NAMED,
     },
 }  # fmt: skip
+_GROUPS = {verb.partition(" ")[0] for verb in _VERBS if " " in verb}
+_WRITING = ("plan propose", "plan dispatch")
 
 _TEXTS = tuple(f"{PLUGIN}:{name}" for name in (*COMMANDS, PLUGIN))
 
@@ -74,16 +84,21 @@ def _passes(given: dict[str, Any], workspace: str, helper: str) -> bool:
     if os.path.isabs(workspace) and root != "/" and os.path.realpath(helper).startswith(root + "/"):
         return False  # one in the project can be rewritten by whoever works there
     args = call[0][1:]
-    if args in (["--version"], ["--help"], ["-h"]):
+    if args in (["--version"], ["--help"], ["-h"], ["god"]):
         return True
-    if not args or args[0] not in _VERBS:
+    verb = " ".join(args[:2]) if args[:1] and args[0] in _GROUPS else "".join(args[:1])
+    options = _VERBS.get(verb)
+    if options is None:
         return False
-    if given.get("permission_mode") == "plan" and _VERBS[args[0]].keys() >= _CONTENT.keys():
+    if given.get("permission_mode") == "plan" and (verb in _WRITING or options.keys() >= _CONTENT.keys()):
         return False  # there the person has asked for a plan and for nothing to be done
+    args = args[1 + verb.count(" ") :]
+    if verb == "plan propose" and not {"-"} <= set(args) <= {"-", "--json"}:
+        return False  # a file would be read
     folder = given.get("cwd")
     if not isinstance(folder, str) or not os.path.isabs(folder):
         folder = workspace
-    return _harmless(_VERBS[args[0]], args[1:], folder, workspace)
+    return _harmless(options, args, folder, workspace)
 
 
 def _is_ours(program: str, helper: str) -> bool:

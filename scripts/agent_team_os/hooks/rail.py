@@ -13,17 +13,22 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MOST = 1_000_000  # characters that are looked at
-_ATO = r"(?:ato|agent-team-os|agent_team_os)(?:/__main__\.py)?"
+# Our program, or a word of the shell in whose place there could stand any; options may follow.
+_ATO = r"(?:\b(?:ato|agent-team-os|agent_team_os)(?:/__main__\.py)?|\$\S*|[`)}]) (?:-\S+ ){0,9}"
+_PLAN = _ATO + "plan (?:-\\S+ ){0,9}"
+# What can type into a session, as a command and not as a folder or a part of another word.
+_TYPIST = r"(?<![\w.-])(?:claude(?:-code)?|tmux|screen|expect|script)(?![\w./-])"
+_COMMAND = r"(?<![\w./~-])/(?:agent-team-os:)?(?:god|bus resume)(?![\w./-])"
+# All patterns of a rule must be there, in any order.
 _RULES = (
-    (r"hooks/run\b", "calls a hook of this plugin by hand"),
-    (rf"\b{_ATO} (?:-\S+ )*hook\b", "calls a hook of this plugin by hand"),
-    (r"\bplan (?:-\S+ )*confirm\b", "confirms a plan"),
-    (r"\bplan (?:-\S+ )*launch\b", "opens sessions"),
-    (rf"\b{_ATO} (?:-\S+ )*resume\b", "lifts a halt"),
-    (r"\b(?:claude|tmux|screen|expect|script)\b.*(?:/(?:agent-team-os:)?god\b|/(?:agent-team-os:)?bus resume\b)",
-     "types a command into a session"),
-)  # fmt: skip
-
+    ((r"(?<![\w-])hooks/run(?![\w./-])",), "calls a hook of this plugin by hand"),
+    ((r"\bagent_team_os/hooks\b",), "calls a hook of this plugin by hand"),
+    ((_ATO + r"hook\b",), "calls a hook of this plugin by hand"),
+    ((_PLAN + r"confirm\b",), "confirms a plan"),
+    ((_PLAN + r"launch\b",), "opens sessions"),
+    ((_ATO + r"resume\b(?!\.)",), "lifts a halt"),
+    ((_TYPIST, _COMMAND), "types a command into a session"),
+)
 
 def refusal(given: dict[str, Any]) -> str:
     """Why a Bash command is denied; empty for one that is not."""
@@ -33,8 +38,8 @@ def refusal(given: dict[str, Any]) -> str:
         return ""
     # As a shell would take it: quotes, escapes and line ends between words make no difference.
     words = " ".join(re.sub(r"\\\n|[\\'\"]", "", command[:_MOST]).split())
-    for pattern, what in _RULES:
-        if re.search(pattern, words):
+    for patterns, what in _RULES:
+        if all(re.search(pattern, words) for pattern in patterns):
             return (
                 f"agent-team-os: this command {what}, which only a person may do. Do not look for another way: "
                 "tell your user what you need. A person types /god confirm PLAN or /bus resume in a session, or runs "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..protocol import show, strictjson
 from ..protocol import home as layout
+from ..protocol import show, strictjson
 from ..protocol.errors import Halted, Usage
 from ..storage import files
 

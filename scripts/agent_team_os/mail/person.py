@@ -31,10 +31,10 @@ def typed(environ: Mapping[str, str]) -> str:
     above = process.ancestors()
     if not above:  # no system that tells
         return ""
-    # Ourselves, hooks/run, the client. With a shell of the model between them it is not the client that calls.
-    if client not in above[:2]:
+    # hooks/run, and above it the client. A shell of the model would stand between them, or in the place of hooks/run.
+    if above[1:2] != [client] or not "".join(process.arguments(above[0])[1:2]).endswith("/hooks/run"):
         return "this was not called by the client"
-    if any(process.has_variable(pid, *_MARKS) for pid in above[above.index(client) :]):
+    if any(process.has_variable(pid, *_MARKS) for pid in above[1:]):
         return "this session was itself started from a session"
     return ""
 

@@ -6,15 +6,16 @@ bear the reference of the plan's task. So a dispatch that was killed anywhere is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..bus import Bus
 from ..mail import check, halt, outbox
 from ..mail.delivery import Outgoing
 from ..protocol.documents import Message
-from ..protocol.errors import BusError, Usage
+from ..protocol.errors import Usage
 from ..storage import lock
-from ..tasks import load, provider
+from ..tasks import links, load, provider
 from . import plans
 
 
@@ -34,36 +35,30 @@ def dispatch(bus: Bus, given: str) -> dict[str, Any]:
         plans.check_confirmed(plan)
         plans.check_plan(bus.map, plan)
         plan = plans.begin(bus.home, plan["id"])
+        kept = links.retry(bus)
         result = _send(bus, plan)
+        result["warnings"] += kept.warnings
         return {"id": plan["id"], "status": plans.finish(bus.home, plan), **result}
 
 
 def _send(bus: Bus, plan: plans.Plan) -> dict[str, Any]:
-    manager = load.provider_of(bus.home, bus.map, bus.agent)
     sent = briefs(bus.home, plan)
-    task_ids: dict[str, str] = {}
-    tools: list[dict[str, Any]] = []
+    out = {number: message.get("task_id") for number, message in sent.items()}
     rows: dict[int, dict[str, Any]] = {}
-    warnings: list[str] = []
+    tools: list[dict[str, Any]] = []
+    warnings = []
     for number in plans.order(plan):
-        task = plan["tasks"][number - 1]
         message = sent.get(number)
         if message is None:
-            one = Outgoing(plans.brief(plan, number))
-            _enter(bus.home, manager, plan, number, one.message, task_ids, tools)
-            check.message(one.message)
-            (result,) = bus.post([one])
-            if isinstance(result, BusError):
-                raise result
-            warnings += result["warnings"]
-            message = one.message
-        task_id = message.get("task_id")
-        if task_id:
-            task_ids[task["title"]] = task_id
+            message = plans.brief(plan, number)
+            tools += _enter(bus, plan, number, message, out)
+            check.message(message)
+            warnings += bus.post_one(Outgoing(message))["warnings"]
+            out[number] = message.get("task_id")
         rows[number] = {
-            "title": task["title"],
-            "assignee": task["assignee"],
-            "task_id": task_id,
+            "title": plan["tasks"][number - 1]["title"],
+            "assignee": message["to"],
+            "task_id": out[number],
             "id": message["id"],
             "thread_id": message["thread_id"],
             "new": number not in sent,
@@ -72,41 +67,39 @@ def _send(bus: Bus, plan: plans.Plan) -> dict[str, Any]:
 
 
 def _enter(
-    home: str,
-    manager: provider.TaskProvider,
-    plan: plans.Plan,
-    number: int,
-    message: Message,
-    task_ids: dict[str, str],
-    tools: list[dict[str, Any]],
-) -> None:
-    """Have the task of a brief in the task manager, and let the two name each other."""
-    task = plan["tasks"][number - 1]
+    bus: Bus, plan: plans.Plan, number: int, message: Message, out: Mapping[int, str | None]
+) -> list[dict[str, Any]]:
+    """Have the task of a brief in its assignee's task manager, and let the two name each other.
+
+    `out` are the ids of the tasks made before. Returns the calls that are left to the model.
+    """
+    task, tasks = plan["tasks"][number - 1], plan["tasks"]
+    settings = load.settings_of(bus.map, task["assignee"])
+    waits = [
+        task_id
+        for other, task_id in out.items()
+        # A manager cannot wait for a task in another one.
+        if task_id
+        and tasks[other - 1]["title"] in task.get("depends_on", ())
+        and load.settings_of(bus.map, tasks[other - 1]["assignee"]) == settings
+    ]
     new: provider.NewTask = {
         "title": task["title"],
         "assignee": task["assignee"],
         "priority": task.get("priority", "p2"),
-        "depends_on": [task_ids[title] for title in task.get("depends_on", ()) if title in task_ids],
+        "depends_on": waits,
         "due": task.get("response_by"),
         "refs": message["context_refs"][1:],
         "thread_id": message["thread_id"],
     }
+    manager, ref = load.provider_of(bus.home, bus.map, task["assignee"]), plans.reference(plan["id"], number)
     try:
-        there = load.ensure(manager, new, plans.reference(plan["id"], number), home)
-    except provider.UseTool:  # only the model can look; it is told to make the task, and its number is not known here
-        tools += _tool(manager, {**new, "refs": message["context_refs"]})
-        return
+        there = load.ensure(manager, new, ref, bus.home)
+    except provider.UseTool as use:
+        return [{"tool": use.tool, "arguments": use.arguments, "then": use.then}]
     message["task_id"] = there["id"]
     if there["thread_id"]:  # it was made by a dispatch that was killed before it could send
         message["thread_id"] = there["thread_id"]
-
-
-def _tool(manager: provider.TaskProvider, new: provider.NewTask) -> list[dict[str, Any]]:
-    """The call that makes a task in a manager that only the model can reach."""
-    try:
-        manager.create(new)
-    except provider.UseTool as use:
-        return [{"tool": use.tool, "arguments": use.arguments, "then": use.then}]
     return []
 
 

@@ -105,19 +105,6 @@ def dispatched(result: dict[str, Any], ato: str = "ato") -> text.Page:
     return text.Page(head, lines, foot, SENTENCE)
 
 
-def tools(wanted: list[dict[str, Any]]) -> list[str]:
-    """Which tools the model has to call, where the task manager can be reached by nobody else."""
-    from ..protocol import strictjson
-
-    lines = []
-    for use in wanted:
-        arguments = show.visible(strictjson.compact(use["arguments"]).decode())
-        lines.append(
-            f"Call the tool {show.one_line(use['tool'])} with {arguments} {show.one_line(use['then'])}".rstrip()
-        )
-    return lines
-
-
 def resumed(lifted: bool) -> str:
     """That the bus goes on."""
     return "The halt is lifted; mail goes out again." if lifted else "The bus was not halted."

@@ -69,6 +69,15 @@ def has_variable(pid: int, *names: str) -> bool:
         return False
 
 
+def arguments(pid: int) -> list[str]:
+    """The words a process was started with, its program first; empty where unknown."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+    except OSError:
+        return []
+
+
 def is_zombie(pid: int) -> bool:
     """Whether a process has ended and only waits for its parent to take note; False where that is unknown."""
     try:
