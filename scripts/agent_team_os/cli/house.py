@@ -87,13 +87,20 @@ def bus(as_json: bool) -> None:
 
     Also how much mail waits, and who may not write to whom.
     """
+    from ..telemetry import notice
+
     bus = here.open_bus()
     rows = bus.roster()
+    notice.refresh(bus.home, os.environ)
     if as_json:
+        figures, counted = notice.today(bus.home)
+        for row in rows:
+            tokens, dollars = figures.get(row["name"], (None, None))
+            row["today"] = {"tokens": tokens, "dollars": dollars, "counted_at": counted}
         rules = {key: bus.map.get(key, {}) for key in ("routing", "routing_rules", "domains", "cc_awareness")}
         output.emit({"home": bus.home, "agents": rows, "routing": rules, "hooks": hook_log.both(bus.home)})
     else:
-        output.show_page(text.roster(bus, rows, output.program()))
+        output.show_page(text.roster(bus, rows, output.program(), *notice.spent(bus.home)))
 
 
 @click.command()

@@ -13,22 +13,23 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MOST = 1_000_000  # characters that are looked at
-# Our program, or a word of the shell in whose place there could stand any; options may follow.
-_ATO = r"(?:\b(?:ato|agent-team-os|agent_team_os)(?:/__main__\.py)?|\$\S*|[`)}]) (?:-\S+ ){0,9}"
-_PLAN = _ATO + "plan (?:-\\S+ ){0,9}"
+_OPTIONS = r"(?:-\S+ ){0,9}"
+_ATO = rf"\b(?:ato|agent-team-os|agent_team_os)(?:/__main__\.py)? {_OPTIONS}"
+# Before this word our program may also stand in a variable or a substitution.
+_PLAN = rf"(?:{_ATO}|\$\S{{0,99}} |[`)] )plan {_OPTIONS}"
 # What can type into a session, as a command and not as a folder or a part of another word.
 _TYPIST = r"(?<![\w.-])(?:claude(?:-code)?|tmux|screen|expect|script)(?![\w./-])"
 _COMMAND = r"(?<![\w./~-])/(?:agent-team-os:)?(?:god|bus resume)(?![\w./-])"
 # All patterns of a rule must be there, in any order.
 _RULES = (
     ((r"(?<![\w-])hooks/run(?![\w./-])",), "calls a hook of this plugin by hand"),
-    ((r"\bagent_team_os/hooks\b",), "calls a hook of this plugin by hand"),
     ((_ATO + r"hook\b",), "calls a hook of this plugin by hand"),
     ((_PLAN + r"confirm\b",), "confirms a plan"),
     ((_PLAN + r"launch\b",), "opens sessions"),
-    ((_ATO + r"resume\b(?!\.)",), "lifts a halt"),
+    ((_ATO + r"resume(?![\w./-])",), "lifts a halt"),
     ((_TYPIST, _COMMAND), "types a command into a session"),
 )
+
 
 def refusal(given: dict[str, Any]) -> str:
     """Why a Bash command is denied; empty for one that is not."""

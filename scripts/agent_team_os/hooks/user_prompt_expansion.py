@@ -144,10 +144,13 @@ def _bus(asked: Asked, say: Say) -> None:
     elif what:
         raise Usage(f'/bus knows join NAME, drain on|off, overdue, halt, resume and doctor, not "{what[:40]}"')
     else:
-        page = text.framed(text.roster(asked.bus, asked.bus.roster(), asked.ato))
+        from ..telemetry import notice
+
+        page = text.framed(text.roster(asked.bus, asked.bus.roster(), asked.ato, *notice.spent(asked.bus.home)))
         rest = f"The list goes on: {asked.ato} bus"
         anonymous = [] if asked.bus.who.agent else [HOW_TO_JOIN]
         say(show.cut("\n".join([page, *anonymous]), announce.MOST_CHARACTERS, rest))
+        notice.refresh(asked.bus.home, asked.environ)  # for the next one
 
 
 def _join(asked: Asked, say: Say) -> None:

@@ -7,7 +7,6 @@ since has another hash and is proposed again, whatever its status says.
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 
 from ..mail import check, identity
 from ..protocol import agentmap, ids, schemas, show, strictjson
@@ -140,6 +139,7 @@ def digest(plan: Plan) -> str:
     """The hash of all that a confirmation lets happen."""
     what = {name: plan[name] for name in ("id", "god", "domain", "objective", "tasks")}
     import json
+    from hashlib import sha256
 
     return sha256(json.dumps(what, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 

@@ -20,19 +20,18 @@ from ..bus import Bus
 from ..mail import outbox, threads
 from ..mail.delivery import Outgoing
 from ..protocol import home as layout
-from ..protocol import ids, strictjson
+from ..protocol import ids, show, strictjson
 from ..protocol import message as messages
 from ..protocol.documents import Message
 from ..protocol.errors import BusError, CannotWrite, InvalidTask, LockBusy, Undecided, UnknownTask
 from ..storage import files, lock
-from . import check, load, provider
+from . import load, provider
 
 _MOST = 2_097_152  # bytes of a change; it is no larger than its message
 _REF = "ato://"  # and the id of the message: how its task is found, also before the manager has given it an id
 _PATIENCE = 60.0  # seconds that one command waits for another's manager, which may be far away
 _PRIORITY: dict[str, provider.Priority] = dict(zip(messages.PRIORITIES, provider.PRIORITIES))
 _LONGEST = 500  # characters of a title and of a note
-_MOST_REFS = check.MAX_REFS - 1  # beside the one it is found by
 _LONGEST_ID = 255  # characters that a message has room for
 
 
@@ -165,7 +164,7 @@ def _new_task(message: Message) -> provider.NewTask:
         "assignee": message["to"],
         "priority": _PRIORITY[message.get("priority", "normal")],
         "due": message.get("response_by"),
-        "refs": [uri for uri in message.get("context_refs", ()) if uri.isprintable() and " " not in uri][:_MOST_REFS],
+        "refs": [uri for uri in message.get("context_refs", ()) if uri.isprintable() and " " not in uri],
         "thread_id": message["thread_id"],
     }
 
@@ -200,7 +199,7 @@ def _settle(bus: Bus, change: Change, done: Outcome) -> None:
     except provider.UseTool as use:
         done.use_tool.append(_call(use))
     except (UnknownTask, InvalidTask) as error:  # nothing to wait for
-        done.warnings.append(f"the task {change.task_id} was not changed: {error.message}")
+        done.warnings.append(show.one_line(f"the task {change.task_id} was not changed: {error.message}"))
 
 
 def _create(bus: Bus, change: Change) -> str:
@@ -215,10 +214,14 @@ def _update(bus: Bus, change: Change) -> None:
     assert change.changes is not None
     task_id, changes = change.task_id, change.changes
     if task_id.startswith(_REF):
-        there = manager.list({"ref": task_id})
-        if not there:
-            raise UnknownTask("the task manager has none with this reference", "")
-        task_id = there[0]["id"]
+        try:
+            there = manager.list({"ref": task_id})
+        except provider.UseTool:  # only the model can look; it is told to change the one with this reference
+            there = []
+        else:
+            if not there:
+                raise UnknownTask("the task manager has none with this reference", "")
+        task_id = there[0]["id"] if there else task_id
     with contextlib.suppress(provider.UseTool):
         if "note" in changes and changes["note"] in manager.get(task_id).get("notes", ()):
             changes = {**changes}
@@ -242,7 +245,8 @@ def _call(use: provider.UseTool) -> dict[str, Any]:
 
 def _kept(error: BusError | OSError) -> str:
     why = error.message if isinstance(error, BusError) else error.strerror or str(error)
-    return f"the task manager did not take the change: {why}. It is kept, and the next command about a task tries again"
+    what = f"the task manager did not take the change: {show.one_line(why)}"
+    return f"{what}. It is kept, and the next command about a task tries again"
 
 
 def _with(result: dict[str, Any], one: Outcome, other: Outcome, task_id: str | None) -> dict[str, Any]:

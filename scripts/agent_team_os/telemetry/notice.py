@@ -54,6 +54,29 @@ def _figures(name: str, given: Any) -> Optional[tuple[int, Optional[float]]]:
     return tokens, None if dollars is None else float(dollars)
 
 
+def spent(home: str) -> tuple[dict[str, str], str]:
+    """The figures of today in words, by agent, as `1.2M tokens $3.40`; and when they were counted, else empty."""
+    figures, counted = today(home)
+    return {name: _words(*numbers) for name, numbers in figures.items()}, counted or ""
+
+
+def _words(tokens: int, dollars: Optional[float]) -> str:
+    return f"{amount(tokens)} tokens" + ("" if dollars is None else f" ${money(dollars)}")
+
+
+def amount(tokens: int) -> str:
+    """A number of tokens as people say it: `940`, `12.3K`, `4.5M`."""
+    for size, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1000, "K")):
+        if tokens >= size:
+            return f"{tokens / size:.{0 if tokens >= 100 * size else 1}f}{unit}"
+    return str(tokens)
+
+
+def money(dollars: float) -> str:
+    """Dollars and cents; what is less than a cent is not nothing."""
+    return "<0.01" if 0 < dollars < 0.005 else f"{dollars:,.2f}"
+
+
 def keep_today(home: str, day: str, counted_at: str, agents: Figures) -> None:
     """Leave the figures of a day for `today`; OSError where the disk says no."""
     notes.write(_today(home), {"day": day, "counted_at": counted_at, "agents": agents})

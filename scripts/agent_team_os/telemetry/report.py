@@ -12,7 +12,7 @@ from typing import Any
 from ..protocol import frame, show
 from ..protocol.errors import Usage
 from ..text import Page
-from . import store
+from . import notice, store
 
 KINDS = ("agent", "domain", "thread", "session", "model", "day")
 COUNTS = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "tokens")
@@ -139,7 +139,7 @@ def page(found: dict[str, Any], agent: str | None, priced: bool, ato: str) -> Pa
     total = found["total"]
     if priced and total["unpriced"]:
         models = ", ".join(show.one_line(name, 40) for name in found["unpriced_models"])
-        lines.append(f"{amount(total['unpriced'])} tokens have no known price, so no dollars: {models}")
+        lines.append(f"{notice.amount(total['unpriced'])} tokens have no known price, so no dollars: {models}")
     elif total["unpriced"]:
         foot.append(f'No dollars without the package genai-prices: "{sys.executable}" -m pip install genai-prices')
     if found["broken_lines"]:
@@ -150,18 +150,5 @@ def page(found: dict[str, Any], agent: str | None, priced: bool, ato: str) -> Pa
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    return [_dollars(row["dollars"]), amount(row["tokens"]), *(amount(row[name]) for name in COUNTS[:-1])]
-
-
-def _dollars(spent: float | None) -> str:
-    if spent is None:
-        return "-"
-    return "<0.01" if 0 < spent < 0.005 else f"{spent:,.2f}"
-
-
-def amount(count: int) -> str:
-    """A number of tokens as people say it: 940, 12.3K, 4.56M."""
-    for size, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1000, "K")):
-        if count >= size:
-            return f"{count / size:.{0 if count >= 100 * size else 1}f}{unit}"
-    return str(count)
+    dollars = "-" if row["dollars"] is None else notice.money(row["dollars"])
+    return [dollars, notice.amount(row["tokens"]), *(notice.amount(row[name]) for name in COUNTS[:-1])]
