@@ -98,6 +98,18 @@ def test_a_resumed_session_repeats_nothing(team: Team) -> None:
     assert rows(team, "session") == {"s-1": 300, "s-2": 11}
 
 
+def test_a_fork_that_is_read_first_gives_back_what_it_copied(team: Team) -> None:
+    """A copy counts for the session and thread of the original, whichever of the two is found first."""
+    copy = said("s-2", dev(team), "msg_1", input_tokens=100, requestSessionId="s-1")
+    write(session(team, "s-2"), copy)
+    assert rows(team, "session") == {"s-1": 100}
+    thread = "thread-20260520-abc123"
+    write(session(team), read("s-1", dev(team), thread), said("s-1", dev(team), "msg_1", input_tokens=100))
+    assert rows(team, "thread") == {thread: 100}
+    write(session(team, "s-2"), copy)
+    assert rows(team, "thread") == {thread: 100}
+
+
 def test_copies_that_do_not_say_whose_they_are_stay_with_the_first(team: Team) -> None:
     """A copy that is no better than what was counted changes nothing, not even the session."""
     write(session(team, "s-9"), said("s-9", dev(team), "msg_1", input_tokens=100))
@@ -125,6 +137,13 @@ def test_what_is_no_side_chain_wins(team: Team) -> None:
             counts: dict[str, Any] = {"output_tokens": 500 if side else 40, "isSidechain": side}
             write(session(team), said("s-1", dev(team), f"msg_{number}", **counts))
     assert total(team)["tokens"] == 80
+
+
+def test_a_line_that_is_no_side_chain_is_news(team: Team) -> None:
+    """After a side chain's copy the same usage outside of it counts, so that no larger side chain wins any more."""
+    for side, tokens in ((True, 40), (False, 40), (True, 500)):
+        write(session(team), said("s-1", dev(team), "msg_1", output_tokens=tokens, isSidechain=side))
+    assert total(team)["tokens"] == 40
 
 
 def test_side_chains_alone_count(team: Team) -> None:

@@ -42,6 +42,7 @@ def test_the_figures_of_today(team: Team) -> None:
     team.json("dev", "telemetry")
     figures, counted = notice.today(str(team.home))
     assert figures == {"dev": (1_000_000, 5.0), "ops": (7, None)}
+    assert notice.spent(str(team.home)) == ({"dev": "1.0M tokens $5.00", "ops": "7 tokens"}, counted)
     assert counted is not None
     assert counted[:10] == time.strftime("%Y-%m-%d", time.gmtime())
 
@@ -53,6 +54,7 @@ def test_yesterday_s_figures_are_none(team: Team) -> None:
     path = team.home / "telemetry/today.json"
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "day": "2026-01-01"}))
     assert notice.today(str(team.home)) == ({}, None)
+    assert notice.spent(str(team.home)) == ({}, "")
 
 
 @pytest.mark.parametrize("agents", [
@@ -112,7 +114,14 @@ def test_a_hook_does_not_wait_for_it(team: Team, tmp_path: Path) -> None:
     os.mkfifo(gate)
     program = tmp_path / "ato"
     program.write_text(
-        f'#!/bin/sh\necho noise\necho noise >&2\nread x <"{gate}"\necho "$1 $AGENT_TEAM_OS_HOME" >"{tmp_path}/done"\n'
+        f"#!{sys.executable}\n"
+        "import os, sys\n"
+        "print('noise', flush=True); print('noise', file=sys.stderr, flush=True)\n"
+        f"open({str(gate)!r}).read()\n"
+        "alone = os.getsid(0) == os.getpid()\n"
+        "said = f'{sys.argv[1:]} {os.environ[\"AGENT_TEAM_OS_HOME\"]} {alone}\\n'\n"
+        f"with open({str(tmp_path / 'half')!r}, 'w') as file: file.write(said)\n"
+        f"os.rename({str(tmp_path / 'half')!r}, {str(tmp_path / 'done')!r})\n"
     )
     program.chmod(0o700)
     code = (
@@ -129,7 +138,7 @@ def test_a_hook_does_not_wait_for_it(team: Team, tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == (b"", b"")
     gate.write_text("go\n")
     until((tmp_path / "done").exists, lambda: "the end of the pass")
-    until(lambda: (tmp_path / "done").read_text() == f"telemetry {team.home}\n", lambda: "its words")
+    assert (tmp_path / "done").read_text() == f"['telemetry'] {team.home} True\n"
 
 
 def test_a_program_that_is_gone_starts_nothing(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,16 @@ def test_a_file_that_was_replaced_is_read_from_its_start(home: Path, client: Pat
     assert spent(counted(home, client)) == {"anonymous": 510}
 
 
+def test_another_file_is_another_file(home: Path, client: Path) -> None:
+    """A file that was put in the place of one is read whole, even if it begins and goes on as that one did."""
+    padding = read("s-1", "/web", "x" * 1000)
+    write(at(client), padding, said("s-1", "/web", "msg_1", input_tokens=1), padding)
+    assert spent(counted(home, client)) == {"anonymous": 1}
+    write(at(client, "new"), padding, said("s-1", "/web", "msg_2", input_tokens=4), padding, {"type": "x"})
+    at(client, "new").rename(at(client))
+    assert spent(counted(home, client)) == {"anonymous": 5}
+
+
 def test_a_transcript_that_is_gone_stays_counted(home: Path, client: Path) -> None:
     """The client deletes old transcripts; what they told remains, and one that comes back counts no second time."""
     write(at(client), said("s-1", "/web", "msg_1", input_tokens=10), {"type": "x", "usage": 1})

@@ -91,7 +91,10 @@ def bus(as_json: bool) -> None:
 
     bus = here.open_bus()
     rows = bus.roster()
-    notice.refresh(bus.home, os.environ)
+    if os.path.exists(notice.usage(bus.home)):  # nobody who does not count pays for the import
+        from ..telemetry import counting
+
+        counting.catch_up(bus.home, os.environ, bus.map)
     if as_json:
         figures, counted = notice.today(bus.home)
         for row in rows:
