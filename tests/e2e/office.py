@@ -69,6 +69,29 @@ class Office:
         for agent in agents:
             self.ato(agent, "join", agent)
 
+    def domain(self, name: str, god: str, *others: str) -> None:
+        """Give agents a domain, and the first of them the word in it."""
+        agents, gods = self.map().get("agents", {}), self.map().get("gods", [])
+        agents.update({agent: {**agents.get(agent, {}), "domain": name} for agent in (god, *others)})
+        self.map(agents=agents, gods=[*gods, god])
+
+    def propose(self, god: str, *tasks: dict[str, Any]) -> str:
+        """Propose a plan, as a session elsewhere would, and return its id."""
+        given = json.dumps({"objective": "Safari users can sign in again", "tasks": tasks})
+        return str(json.loads(self.ato(god, "plan", "propose", "--json", "-", stdin=given))["id"])
+
+    def plans(self) -> list[str]:
+        """The ids of all plans."""
+        return sorted(path.stem for path in (self.home / "plans").glob("plan-*.json"))
+
+    def plan(self, plan_id: str) -> dict[str, Any]:
+        """A plan as it lies on the disk."""
+        return dict(json.loads((self.home / f"plans/{plan_id}.json").read_bytes()))
+
+    def tasks(self, agent: str) -> list[dict[str, Any]]:
+        """The tasks of an agent's domain."""
+        return list(json.loads(self.ato(agent, "tasks", "list", "--json"))["tasks"])
+
     def send(self, sender: str, to: str, summary: str, *options: str) -> str:
         """Send a message about nothing in particular, as a session elsewhere would, and return its id."""
         sent = json.loads(self.ato(sender, "send", "--json", to, "note", "--summary", summary, *options))
@@ -105,6 +128,17 @@ class Office:
         """The model calls the helper in the way the commands say, with a body between quoted delimiters."""
         line = " ".join([f'"{self.helper}"', *words])
         return bash(f"{line} --body - <<'END_7F3A'\n{body}\nEND_7F3A" if body else line)
+
+    def shell(self, folder: str, **env: str) -> Terminal:
+        """A person's own terminal, where no session runs."""
+        place = Path(self.room.env["TMPDIR"])
+        tmux = {"TMUX_TMPDIR": str(place)}  # where a tmux that is started in it has its socket
+        command = ["bash", "--norc"]
+        opened = Terminal(
+            place / f"shell-{folder}", self.room.project(folder), command, {**self.room.env, **tmux, "PS1": "$ ", **env}
+        )
+        opened.wait_for("$")
+        return opened
 
     def headless(self, agent: str, prompt: str, *extra: str, folder: str = "", **env: str) -> Headless:
         """Run `claude -p PROMPT EXTRA` with the agent's key in its folder or another; AssertionError if it fails."""

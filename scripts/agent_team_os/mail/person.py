@@ -11,6 +11,7 @@ the client itself, while a shell of the model stands between.
 from __future__ import annotations
 
 import os
+import sys
 
 from ..storage import process
 
@@ -34,9 +35,26 @@ def typed(environ: Mapping[str, str]) -> str:
     # hooks/run, and above it the client. A shell of the model would stand between them, or in the place of hooks/run.
     if above[1:2] != [client] or not "".join(process.arguments(above[0])[1:2]).endswith("/hooks/run"):
         return "this was not called by the client"
+    if not _writes_to_us(client):
+        return "this was not called by the client"
     if any(process.has_variable(pid, *_MARKS) for pid in above[1:]):
         return "this session was itself started from a session"
     return ""
+
+
+def _writes_to_us(client: int) -> bool:
+    """Whether our stdin is a socket that this process has made, as the client does for its hooks.
+
+    A shell of the model can `exec` hooks/run and so be in its place; but the kernel keeps who has made a socket.
+    """
+    import socket
+
+    try:
+        with socket.socket(fileno=os.dup(0)) as stdin:
+            made_by = stdin.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    except OSError:
+        return False
+    return int.from_bytes(made_by[:4], sys.byteorder) == client
 
 
 def at_terminal(environ: Mapping[str, str], stdin: int = 0) -> str:
