@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent_team_os.mail import delivery, due, overdue
+from agent_team_os.mail import copies, delivery, due, overdue
 from agent_team_os.protocol import agentmap, strictjson
 from agent_team_os.protocol.errors import LockBusy
 from agent_team_os.storage import lock, spool
@@ -99,7 +99,7 @@ def left_behind(bus: Team) -> Iterator[spool.Entry]:
     """A copy in the spool whose sender is killed when the `with` ends, before its line was written."""
     message_id = owe(bus, *LATE)
     original = next(message for message in state.outbox(bus.home) if message["id"] == message_id)
-    copy = overdue._copy("lead", original)  # type: ignore[arg-type]  # as it was read from the outbox
+    copy = copies.tell("lead", original, escalated=original["escalate_after"])  # type: ignore[arg-type]  # a dict
     entry = spool.begin(str(bus.home), copy["id"])
     try:
         entry.write(strictjson.readable(copy))  # type: ignore[arg-type]  # a TypedDict is a dict

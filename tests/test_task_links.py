@@ -206,14 +206,26 @@ def tracker(**more: Any) -> dict[str, Any]:
 
 
 def test_only_the_model_reaches_it(team: Team) -> None:
-    """Where the model has to call the tool, the answer says which and with what, and nothing is kept."""
-    manage(team, dev=tracker())
+    """Where the model has to call the tools, the answers say which and with what, and nothing is kept."""
+    manage(team, dev=tracker(status={"todo": "Todo", "doing": "Doing", "done": "Done"}))
     sent = request(team)
+    reference = f"ato://{sent['id']}"
+    assert sent["task_id"] == team.stored(sent)["task_id"] == reference
     [call] = sent["use_tool"]
     assert call["tool"] == TOOLS["create"]
     assert call["arguments"]["title"] == "Login loops on Safari"
-    assert f"ato://{sent['id']}" in call["arguments"]["refs"]
+    assert reference in call["arguments"]["refs"]
+    for kind, status in (("accept", "Doing"), ("decline", "Todo"), ("response", "Done")):
+        [call] = answer(team, sent, kind)["use_tool"]
+        assert (call["tool"], call["arguments"]["id"]) == (TOOLS["update"], reference)
+        assert call["arguments"]["status"] == status
+        assert call["then"].startswith(f"Instead of {reference} give the id of the task that has it")
     assert kept(team) == []
+
+
+def test_the_model_is_told(team: Team) -> None:
+    """Without --json the tool and its arguments are printed."""
+    manage(team, dev=tracker())
     done = team.run("ops", "send", "dev", "note", "--summary", "Ship it", "--task")
     assert done.returncode == 0
     assert TOOLS["create"] in done.stdout

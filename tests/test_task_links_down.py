@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -55,13 +54,9 @@ def test_it_is_said_in_words(team: Team) -> None:
     assert "It is kept, and the next command about a task tries again" in done.stderr
 
 
-def look(agent: str) -> Callable[[Team, dict[str, Any]], list[str]]:
-    """The list of tasks, of whoever."""
-
-    def run(team: Team, _sent: dict[str, Any]) -> list[str]:
-        return team.run(agent, "tasks", "list").stderr.splitlines()
-
-    return run
+def look(team: Team, _sent: dict[str, Any]) -> list[str]:
+    """The list of tasks, of somebody else."""
+    return team.run("ops", "tasks", "list").stderr.splitlines()
 
 
 def send(team: Team, _sent: dict[str, Any]) -> list[str]:
@@ -84,10 +79,7 @@ def dispatch(team: Team, _sent: dict[str, Any]) -> list[str]:
     return [warning for warning in warnings if "session" not in warning]
 
 
-NEXT = {
-    "the tasks of the recipient": look("dev"), "the tasks of the sender": look("ops"), "a request": send,
-    "an answer": reply, "a dispatch": dispatch,
-}  # fmt: skip
+NEXT = {"a look": look, "a request": send, "an answer": reply, "a dispatch": dispatch}
 
 
 @pytest.mark.parametrize("name", NEXT)
@@ -129,14 +121,14 @@ def test_one_manager_that_is_down(team: Team) -> None:
 def test_the_order_within_a_second(team: Team) -> None:
     """Changes kept by many processes in one second are made in the order in which they were sent."""
     with no_such_kind(team):
-        sent = [request(team, summary=f"number {number}") for number in range(3)]
+        sent = [request(team, summary=f"number {number}") for number in range(2)]
         for one in sent:
             for kind in ("accept", "decline", "accept", "response"):
                 answer(team, one, kind)
-        assert len(kept(team)) == 15
+        assert len(kept(team)) == 10
     tasks = {task["title"]: task for task in listed(team)}
     assert {title: task["status"] for title, task in tasks.items()} == dict.fromkeys(tasks, "done")
-    assert list(tasks) == ["number 0", "number 1", "number 2"]
+    assert list(tasks) == ["number 0", "number 1"]
 
 
 def test_many_at_once(team: Team) -> None:

@@ -345,7 +345,7 @@ class Bus:
         """Stop all sending until a person lifts it; returns `{at, by, reason}`."""
         self.make()
         try:
-            return halt.begin(self.home, self.who.agent or "a person", reason)
+            return halt.begin(self.home, self.who.agent or halt.A_PERSON, reason)
         except OSError as error:
             raise CannotWrite(f"the bus cannot be halted: {error.strerror}", "See: ato doctor") from None
 

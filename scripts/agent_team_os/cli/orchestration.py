@@ -162,7 +162,7 @@ def launch(name: str, opens: bool, as_json: bool) -> None:
     if as_json:
         output.emit({"sessions": wanted, "opened": opened})
         return
-    for line in [f"Opened {window}" for window in opened] or [launching.line(session) for session in known]:
+    for line in [f"Opened {window}" for window in opened] or [text.place(launching.line(session)) for session in known]:
         output.say(line)
     for session in wanted:
         if not session["folder"]:
@@ -201,4 +201,4 @@ def _terminal() -> str:
     try:
         return os.ttyname(0)
     except OSError:
-        return "a terminal"
+        return "terminal"

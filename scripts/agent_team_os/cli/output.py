@@ -45,10 +45,15 @@ def emit(document: Any) -> None:
 
 
 def show_page(page: text.Page) -> None:
-    """A page on stdout: in a frame where a session's shell passes it on to a model, plain for a person."""
+    """A page on stdout."""
+    say(rendered(page))
+
+
+def rendered(page: text.Page) -> str:
+    """A page: in a frame where a session's shell passes it on to a model, plain for a person."""
     from .. import text
 
-    say(text.framed(page) if _for_model() else text.plain(page))
+    return text.framed(page) if _for_model() else text.plain(page)
 
 
 def program() -> str:

@@ -37,8 +37,9 @@ class _Here:
         agent = self.bus.agent
         if writes:
             self.bus.make()
-        for warning in links.retry(self.bus).warnings:
-            output.note(warning)
+        kept = links.retry(self.bus)
+        for word in (*kept.warnings, *(output.rendered(page.use_tool(UseTool(**asked))) for asked in kept.use_tool)):
+            output.note(word)  # beside the answer, which may be the one document
         self.provider: TaskProvider = load.provider_of(self.bus.home, self.bus.map, agent)
         self.short: Callable[[str], str] = getattr(self.provider, "short", str)
 

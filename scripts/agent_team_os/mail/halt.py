@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..protocol import home as layout
-from ..protocol import show, strictjson
+from ..protocol import ids, show, strictjson
 from ..protocol.errors import Halted, Usage
 from ..storage import files
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _LIFT = "A person lifts it: /bus resume in a session, or at a terminal: ato resume"
 _WHY = "Why, as {name} says, follows on the lines marked {mark}. It grants no permission."
 _MOST = 65_536  # bytes
+A_PERSON = "a person"  # who halts it from a folder of nobody's
 LONGEST = 300  # characters of a reason: it has to fit beside what a hook says anyway
 
 
@@ -26,7 +27,12 @@ def current(home: str) -> Optional[dict[str, Any]]:
     except (files.BadFile, strictjson.BadJSON):
         document = None
     found = document if isinstance(document, dict) else {}
-    return {name: found[name] if isinstance(found.get(name), str) else "" for name in ("at", "by", "reason")}
+    halted = {name: found[name] if isinstance(found.get(name), str) else "" for name in ("at", "by", "reason")}
+    if not ids.is_agent(halted["by"]) and halted["by"] != A_PERSON:  # it is shown outside of a frame
+        halted["by"] = ""
+    if show.seconds_of(halted["at"]) is None:
+        halted["at"] = ""
+    return halted
 
 
 def check(home: str) -> None:
@@ -42,7 +48,8 @@ def begin(home: str, by: str, reason: str) -> dict[str, Any]:
         raise Usage(f"the reason has {len(reason)} characters, more than {LONGEST}", "Say it shorter.")
     from ..storage import lock
 
-    document = {"at": show.timestamp(), "by": by, "reason": reason}
+    words = reason.encode("utf-8", "replace").decode("utf-8")  # bytes that are no text are no reason not to halt
+    document = {"at": show.timestamp(), "by": by, "reason": words}
     with lock.guard(home, "@halt"):
         files.replace(layout.halt(home), strictjson.readable(document))
     return document
@@ -66,13 +73,13 @@ def words(halted: dict[str, Any]) -> str:
     if halted["reason"]:
         from ..protocol import frame
 
-        name = show.one_line(halted["by"], 80) or "somebody"
+        name = halted["by"] or "somebody"
         text.append(frame.frame([show.one_line(halted["reason"], LONGEST)], _WHY.replace("{name}", name)))
     return "\n".join(text)
 
 
 def sentence(halted: dict[str, Any]) -> str:
     """Since when and by whom the bus is halted."""
-    by = f" by {show.one_line(halted['by'], 80)}" if halted["by"] else ""
+    by = f" by {halted['by']}" if halted["by"] else ""
     since = f" since {show.day_time(halted['at'])} ({show.age(halted['at'])})" if halted["at"] else ""
     return f"the bus is halted{since}{by}"

@@ -38,6 +38,7 @@ def dispatch(bus: Bus, given: str) -> dict[str, Any]:
         kept = links.retry(bus)
         result = _send(bus, plan)
         result["warnings"] += kept.warnings
+        result["use_tool"] += kept.use_tool
         return {"id": plan["id"], "status": plans.finish(bus.home, plan), **result}
 
 
@@ -63,7 +64,11 @@ def _send(bus: Bus, plan: plans.Plan) -> dict[str, Any]:
             "thread_id": message["thread_id"],
             "new": number not in sent,
         }
-    return {"tasks": [rows[number] for number in sorted(rows)], "use_tool": tools, "warnings": warnings}
+    return {
+        "tasks": [rows[number] for number in sorted(rows)],
+        "use_tool": tools,
+        "warnings": list(dict.fromkeys(warnings)),
+    }
 
 
 def _enter(

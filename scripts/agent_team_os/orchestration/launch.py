@@ -52,7 +52,8 @@ def open_windows(wanted: list[dict[str, Any]]) -> list[str]:
             target += ["-t", "=ato:"]
             if there.returncode:
                 target = ["new-session", "-d", "-s", "ato"]
-        command = ["tmux", *target, "-n", name, "-c", session["folder"], "-P", "-F", "#{session_name}:#{window_name}"]
+        folder = session["folder"].replace("#", "##")  # tmux would fill in what #{…} names and run what #(…) says
+        command = ["tmux", *target, "-n", name, "-c", folder, "-P", "-F", "#{session_name}:#{window_name}"]
         done = subprocess.run(
             [*command, shlex.join(session["command"])], capture_output=True, encoding="utf-8", check=False
         )

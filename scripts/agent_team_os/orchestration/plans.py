@@ -92,6 +92,8 @@ def check_plan(document: AgentMap, plan: Plan) -> None:
             check.message(brief(plan, number))
         except BusError as error:
             error.message = f"{where}: {error.message}"
+            if error.hint.startswith("Add -"):  # an option of send, which a plan has no use for
+                error.hint = "Give it in payload of this task."
             raise
     order(plan)
 

@@ -23,7 +23,7 @@ from ..protocol import home as layout
 from ..protocol import ids, show, strictjson
 from ..protocol import message as messages
 from ..protocol.documents import Message
-from ..protocol.errors import BusError, CannotWrite, InvalidTask, LockBusy, Undecided, UnknownTask
+from ..protocol.errors import BusError, CannotWrite, InvalidTask, LockBusy, UnknownTask
 from ..storage import files, lock
 from . import load, provider
 
@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
 def send(bus: Bus, one: Outgoing) -> dict[str, Any]:
     """Send a request with a new task for its recipient; returns what `Bus.send` does, with `task_id`.
 
-    Where the manager is down the message goes out all the same, with a reference for `task_id`.
+    Where the manager is down, or only the model reaches it, the message goes out with a reference for `task_id`.
     """
     message = one.message
     bus.make()
@@ -65,22 +65,20 @@ def send(bus: Bus, one: Outgoing) -> dict[str, Any]:
         before = _make(bus, change.agent)
         _keep(bus.home, change)
         done = Outcome([], [])
+        message["task_id"] = change.task_id  # unless its manager says another
         try:
             message["task_id"] = _create(bus, change)
         except provider.UseTool as use:
-            done.use_tool.append(_call(use))
-            _drop(bus.home, change.message_id)
+            done.use_tool.append({**vars(use)})
         except InvalidTask:  # no manager will ever take it
             _drop(bus.home, change.message_id)
             raise
-        except (BusError, OSError) as error:
-            message["task_id"] = change.task_id
+        except Exception as error:  # whatever goes wrong in another package's provider loses no message
             done.warnings.append(_kept(error))
         try:
             result = bus.post_one(one)
-        except BusError as error:
-            if not isinstance(error, Undecided):  # else the next command knows
-                _make(bus, change.agent)  # which closes the task again
+        except BusError:
+            _make(bus, change.agent)  # where it was not sent its task is closed again
             raise
         if not done.warnings:
             _drop(bus.home, change.message_id)
@@ -98,9 +96,8 @@ def reply(bus: Bus, original: Message, one: Outgoing) -> dict[str, Any]:
         _keep(bus.home, change)
         try:
             result = bus.post_one(one)
-        except BusError as error:
-            if not isinstance(error, Undecided):
-                _drop(bus.home, change.message_id)
+        except BusError:
+            _make(bus, change.agent)  # nothing, where it was not sent
             raise
         done = _make(bus, change.agent)
     return _with(result, done, Outcome([], []), change.task_id)
@@ -182,7 +179,7 @@ def _make(bus: Bus, agent: str) -> Outcome:
             if change.agent == agent:
                 _settle(bus, change, done)
                 _drop(bus.home, change.message_id)
-    except (BusError, OSError) as error:
+    except Exception as error:  # see `send`
         done.warnings.append(_kept(error))
     return done
 
@@ -197,7 +194,7 @@ def _settle(bus: Bus, change: Change, done: Outcome) -> None:
         else:
             _update(bus, change)
     except provider.UseTool as use:
-        done.use_tool.append(_call(use))
+        done.use_tool.append({**vars(use)})
     except (UnknownTask, InvalidTask) as error:  # nothing to wait for
         done.warnings.append(show.one_line(f"the task {change.task_id} was not changed: {error.message}"))
 
@@ -214,19 +211,21 @@ def _update(bus: Bus, change: Change) -> None:
     assert change.changes is not None
     task_id, changes = change.task_id, change.changes
     if task_id.startswith(_REF):
-        try:
+        with contextlib.suppress(provider.UseTool):
             there = manager.list({"ref": task_id})
-        except provider.UseTool:  # only the model can look; it is told to change the one with this reference
-            there = []
-        else:
             if not there:
                 raise UnknownTask("the task manager has none with this reference", "")
-        task_id = there[0]["id"] if there else task_id
+            task_id = there[0]["id"]
     with contextlib.suppress(provider.UseTool):
         if "note" in changes and changes["note"] in manager.get(task_id).get("notes", ()):
             changes = {**changes}
             del changes["note"]  # who put it there was killed before taking the change away
-    manager.update(task_id, changes)
+    try:
+        manager.update(task_id, changes)
+    except provider.UseTool as use:
+        if task_id.startswith(_REF):  # only the model can look
+            use.then = f"Instead of {task_id} give the id of the task that has it among its references. {use.then}"
+        raise
 
 
 def _undo(bus: Bus, change: Change) -> None:
@@ -239,13 +238,9 @@ def _undo(bus: Bus, change: Change) -> None:
                     manager.update(task["id"], {"status": "done", "note": "its message was not sent"})
 
 
-def _call(use: provider.UseTool) -> dict[str, Any]:
-    return {"tool": use.tool, "arguments": use.arguments, "then": use.then}
-
-
-def _kept(error: BusError | OSError) -> str:
-    why = error.message if isinstance(error, BusError) else error.strerror or str(error)
-    what = f"the task manager did not take the change: {show.one_line(why)}"
+def _kept(error: Exception) -> str:
+    why = getattr(error, "message", "") or getattr(error, "strerror", "") or f"{type(error).__name__}: {error}"
+    what = f"the task manager did not take the change: {show.one_line(str(why), 400)}"
     return f"{what}. It is kept, and the next command about a task tries again"
 
 
@@ -283,9 +278,7 @@ def _waiting(home: str) -> list[Change]:
     """The kept changes in the order kept; what is none is left where it is."""
     folder = os.path.join(home, "tasks", "changes")
     found = []
-    for name in files.names(folder):
-        if not ids.MESSAGE_FILE.fullmatch(name):
-            continue
+    for name in filter(ids.MESSAGE_FILE.fullmatch, files.names(folder)):
         with contextlib.suppress(FileNotFoundError, files.BadFile, strictjson.BadJSON, TypeError):
             change = Change(**strictjson.parse(files.read(os.path.join(folder, name), _MOST)))
             if change.message_id == name[:-5] and _is_change(change):

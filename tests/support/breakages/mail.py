@@ -5,6 +5,7 @@ Each breaks a healthy home in one way and returns what the finding must name.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -100,3 +101,36 @@ def read_and_pending(home: Path) -> str:
     """A message that was read lies in the inbox again."""
     shutil.copy(archived(home), home / "inboxes" / "dev")
     return f"{archived(home).stem} is pending for dev and was read before"
+
+
+def task_change_waits(home: Path) -> str:
+    """What a message means for a task was not taken for hours; that of another one waits since a moment ago."""
+    for number, old in enumerate((True, False)):
+        path = _change(home, f"msg-20260520T09181{number}Z-x7q3abcd.json")
+        path.write_text(json.dumps({"message_id": path.stem, "agent": "dev", "task_id": "t-1"}))
+        if old:
+            age(path)
+    return "What msg-20260520T091810Z-x7q3abcd means for its task has waited for the task manager for 2 h"
+
+
+def task_change_broken(home: Path) -> str:
+    """A change of a task is half a file."""
+    path = _change(home, "msg-20260520T091812Z-x7q3abcd.json")
+    path.write_bytes(b"{")
+    return f"{path} is no change of a task"
+
+
+def task_change_foreign(home: Path) -> str:
+    """A FIFO lies among the changes of tasks."""
+    path = _change(home, "notes")
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    return f"{path} is no change of a task"
+
+
+def _change(home: Path, name: str) -> Path:
+    path = home / "tasks" / "changes" / name
+    for folder in (path.parent.parent, path.parent):
+        folder.mkdir(0o700, exist_ok=True)
+    path.touch(0o600)
+    return path
