@@ -23,7 +23,9 @@ from agent_team_os.mail import attachments, inbox, registry
 from agent_team_os.protocol import documents, errors, ids, message, strictjson, thread
 from agent_team_os.protocol import home as layout
 from agent_team_os.storage import lock, spool
+from agent_team_os.tasks import provider
 from conftest import Team
+from support import plans
 from support.cli import PATIENCE, ROOT, environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -79,15 +81,16 @@ def command(verb: str) -> click.Command:
 
 
 def options(verb: str) -> dict[str, click.Parameter]:
-    """The options of a verb by each of their names."""
-    named = (parameter for parameter in command(verb).params if isinstance(parameter, click.Option))
+    """The options of a verb, and of the commands it has below it, by each of their names."""
+    verbs = [command(verb), *getattr(command(verb), "commands", {}).values()]
+    named = [parameter for each in verbs for parameter in each.params if isinstance(parameter, click.Option)]
     return {name: parameter for parameter in named for name in parameter.opts}
 
 
 def documented(verb: str) -> dict[str, str]:
     """The options the README gives a verb, each with the row it stands in."""
     _, reference = tables(section(README, "## Commands"))
-    rows = [row for row in reference if verb in codes(row[0])]
+    rows = [row for row in reference if any(code.split()[0] == verb for code in codes(row[0]))]
     return {name: " ".join(row) for row in rows for name in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row[1])}
 
 
@@ -112,6 +115,7 @@ def test_every_verb_and_option_is_in_the_readme(verb: str) -> None:
             choices = "|".join(parameter.type.choices) if isinstance(parameter.type, click.Choice) else ""
             name = (parameter.metavar or choices or str(parameter.name).upper()).strip("[]")
             assert name in codes(row[0])[0], row
+    assert set(getattr(command(verb), "commands", ())) <= set(re.findall("[a-z]+", codes(row[0])[0]))
     listed = documented(verb)
     for name, option in options(verb).items():
         assert name in listed or name in EVERYWHERE, f"ato {verb} {name} is not in the README"
@@ -250,6 +254,8 @@ def pattern(path: str) -> str:
         "slug": ids.AGENT.pattern,
         "message-id": ids.MESSAGE.pattern,
         "thread-id": ids.THREAD.pattern,
+        "plan-id": ids.PLAN.pattern,
+        "domain": f"{layout.NO_DOMAIN}|{ids.AGENT.pattern}",
         "session-id": ids.SESSION_ID.pattern,
         "day": r"\d{4}-\d\d-\d\d",
         "sha256": "[0-9a-f]{64}",
@@ -311,6 +317,29 @@ def exchange(team: Team) -> str:
     return str(sent["id"])
 
 
+def planned(team: Team, state: str = "") -> str:
+    """A plan of ops, as far as it is to be; its id."""
+    plan_id = plans.propose(plans.gods(team))
+    if state:
+        plans.confirm(team, plan_id)
+    if state == "dispatched":
+        plans.run(team, "ops", "dispatch", plan_id)
+    return plan_id
+
+
+def of_person(team: Team, *args: str) -> Any:
+    """The document that a verb prints which takes a person at a terminal."""
+    shown = plans.at_terminal(team, "ops", *args, "--json")[1]
+    return json.loads(shown[shown.index("{") :].splitlines()[0])
+
+
+def tasked(team: Team, *args: str) -> Any:
+    """The document of `tasks ARGS`, where there are two tasks."""
+    for title in ("Mend", "Post"):
+        assert team.run("ops", "tasks", "add", title).returncode == 0
+    return json.loads(team.run("ops", "tasks", *args, "--json").stdout)
+
+
 SHAPES: dict[str, Callable[[Team], Any]] = {
     "ato init": lambda team: team.json("ops", "init"),
     "ato join": lambda team: team.json("ops", "join", "ops"),
@@ -325,6 +354,25 @@ SHAPES: dict[str, Callable[[Team], Any]] = {
     "ato thread ID": lambda team: team.json("ops", "thread", team.ask("ops", "dev")["thread_id"]),
     "ato thread": lambda team: (exchange(team), team.json("ops", "thread"))[1],
     "ato trace": lambda team: team.json("ops", "trace", exchange(team)),
+    "ato overdue": lambda team: team.json("ops", "overdue"),
+    "ato god": lambda team: team.json("ops", "god"),
+    "ato plan propose": lambda team: plans.run(
+        plans.gods(team), "ops", "propose", "-", stdin=json.dumps(plans.document())
+    ),
+    "ato plan show PLAN": lambda team: plans.run(team, "ops", "show", planned(team)),
+    "ato plan show": lambda team: plans.run(team, "ops", "show"),
+    "ato plan confirm": lambda team: of_person(team, "plan", "confirm", planned(team)),
+    "ato plan dispatch": lambda team: plans.run(team, "ops", "dispatch", planned(team, "confirmed")),
+    "ato plan launch": lambda team: of_person(team, "plan", "launch", planned(team, "dispatched")),
+    "ato tasks list": lambda team: tasked(team, "list"),
+    "ato tasks show": lambda team: tasked(team, "show", "t-1"),
+    "ato tasks add": lambda team: tasked(team, "add", "Tell"),
+    "ato tasks start": lambda team: tasked(team, "start", "t-1"),
+    "ato tasks done": lambda team: tasked(team, "done", "t-1"),
+    "ato tasks depend": lambda team: tasked(team, "depend", "t-1", "t-2"),
+    "ato halt": lambda team: team.json("ops", "halt"),
+    "ato resume": lambda team: of_person(team, "resume"),
+    "ato telemetry": lambda team: team.json("ops", "telemetry"),
     "ato drain": lambda team: team.json("ops", "drain", "status"),
     "ato doctor": lambda team: team.json("ops", "doctor"),
 }
@@ -336,12 +384,13 @@ def test_the_protocol_lists_the_keys_of_every_verb(label: str, team: Team) -> No
     (table,) = tables(section(PROTOCOL, "### JSON output"))
     (row,) = [row for row in table if label in codes(row[0])]
     expected = {code for code in codes(row[1]) if not code.startswith("-")}
-    for kind in ("message", "thread"):
+    for kind in ("message", "thread", "plan"):
         if f"the fields of the {kind}" in row[1]:
             optional = {*schema_of(kind)["properties"]} - {*schema_of(kind)["required"]}
             expected |= {*schema_of(kind)["required"], *(SHAPES[label](team).keys() & optional)}
-    if label == "ato thread ID":
-        expected.discard("summary")  # of an entry
+    if "the fields of the task" in row[1] and label != "ato tasks list":
+        expected |= provider.Task.__annotations__.keys() - {"notes"}
+    expected -= {"ato thread ID": {"summary"}, "ato tasks list": {"blocked"}}.get(label, set())  # of an entry
     assert SHAPES[label](team).keys() == expected
 
 

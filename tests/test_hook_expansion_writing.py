@@ -56,7 +56,7 @@ def test_without_a_recipient(line: str, team: Team) -> None:
         ("growth", "/bus join growth"),
         ("ops/Web!", "no agent name"),
         ("../ops", "no agent"),
-        ("god", "god has not joined yet"),
+        ("god", "dev is in no domain, so god is nobody"),
         ("ops;id", "no agent"),
     ],
 )

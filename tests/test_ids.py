@@ -36,6 +36,7 @@ MESSAGE = st.builds(
     lambda stamp, end: f"msg-{stamp[:8]}T{stamp[8:]}Z-{end}", STAMP, st.text(SMALL, min_size=8, max_size=8)
 )
 THREAD = st.builds(lambda stamp, end: f"thread-{stamp[:8]}-{end}", STAMP, st.text(SMALL, min_size=6, max_size=6))
+PLAN = st.builds(lambda stamp, end: f"plan-{stamp[:8]}-{end}", STAMP, st.text(SMALL, min_size=6, max_size=6))
 SESSION_ID = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=128).filter(
     lambda name: name[0] not in "_-"
 )
@@ -111,6 +112,15 @@ def day_like(text: str) -> bool:
     return len(text) == 10 and text[4] == text[7] == "-" and set(text[:4] + text[5:7] + text[8:]) <= set(string.digits)
 
 
+def plan_like(text: str) -> bool:
+    return (
+        len(text) == 20
+        and (text[:5], text[13]) == ("plan-", "-")
+        and set(text[5:13]) <= set(string.digits)
+        and set(text[14:]) <= set(SMALL)
+    )
+
+
 def sum_like(text: str) -> bool:
     return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
@@ -161,6 +171,17 @@ def test_thread_ids(text: str) -> None:
 
 
 @PATIENT
+@given(anything(PLAN))
+@example("plan-20260520-a1b2c3\n")
+@example("plan-20260520-a1b2c3.json")
+@example("PLAN-20260520-A1B2C3")
+def test_plan_ids(text: str) -> None:
+    """A text passes as a plan id exactly if it is one from its first to its last character."""
+    assert (ids.PLAN.fullmatch(text) is not None) == plan_like(text)
+    assert refused(ids.check_plan, text) != plan_like(text)
+
+
+@PATIENT
 @given(anything(SESSION_ID))
 @example("3f2a9c10-0001\n")
 @example("../../etc/passwd")
@@ -197,18 +218,21 @@ VALID = {
     "slug": ("web", agent_like),
     "message_id": ("msg-20260520T091812Z-x7q3abcd", message_like),
     "thread_id": ("thread-20260520-abc123", thread_like),
+    "plan_id": ("plan-20260520-a1b2c3", plan_like),
+    "domain": ("side", lambda name: name == "_none" or agent_like(name)),
     "day": ("2026-05-20", day_like),
     "sha256": ("0123456789abcdef" * 4, sum_like),
     "session_id": ("s-1", session_like),
     "event": ("Stop", lambda name: name.isascii() and name.isalpha()),
     "name": ("dev", lambda name: bool(name) and "/" not in name and "\0" not in name),
 }
+OURS = ("home", "ending")  # parameters that are never from outside
 BUILDERS = [
     (name, parameter)
     for name, function in inspect.getmembers(layout, inspect.isfunction)
     if name not in ("find", "launcher") and not name.startswith("_")
     for parameter in inspect.signature(function).parameters
-    if parameter != "home"
+    if parameter not in OURS
 ]
 
 
@@ -221,7 +245,7 @@ def test_every_path_builder_is_known() -> None:
 def build(name: str, parameter: str, text: str) -> Optional[str]:
     """The path a builder makes with `text` as one parameter and valid ones beside it; None if it refuses."""
     function = getattr(layout, name)
-    others = [each for each in inspect.signature(function).parameters if each != "home"]
+    others = [each for each in inspect.signature(function).parameters if each not in OURS]
     try:
         path: str = function(HOME, *(text if each == parameter else VALID[each][0] for each in others))
     except (BusError, ValueError):

@@ -53,16 +53,20 @@ def check(team: Team, found: Set[str], ours: str, others: str) -> None:
 LIGHT = "__future__ errno gc json os re stat sys time"
 EVERY = """
     protocol.errors protocol.ids protocol.home protocol.strictjson protocol.agentmap protocol.show
-    storage.files storage.home storage.notes storage.unsynced mail.identity mail.memory hooks.call hooks.dispatch
+    storage.files storage.home storage.notes storage.unsynced
+    mail.halt mail.identity mail.memory hooks.call hooks.dispatch
 """
-MAIL = "protocol.message protocol.frame storage.process mail.inbox mail.known mail.registry hooks.announce"
+MAIL = """
+    protocol.message protocol.frame storage.process mail.inbox mail.known mail.registry
+    hooks.announce orchestration.notice
+"""
 NEWS = "protocol.schema protocol.schemas"  # where a document is met for the first time
 SENDING = """
     protocol.thread storage.journal storage.lock storage.quarantine storage.spool mail.copies mail.outbox mail.threads
 """
 VERBS = f"""
     bus protocol.message protocol.credentials storage.process mail.inbox mail.registry {SENDING}
-    mail.attachments mail.check mail.delivery mail.roster mail.workspace
+    mail.attachments mail.check mail.delivery mail.halt mail.roster mail.workspace
 """
 
 
@@ -82,9 +86,9 @@ def warm(team: Team) -> Team:
 
 
 SAME = {
-    "SessionStart": f"{EVERY} {MAIL} hooks.session_start",
+    "SessionStart": f"{EVERY} {MAIL} mail.due hooks.session_start",
     "UserPromptSubmit": f"{EVERY} {MAIL} hooks.user_prompt_submit",
-    "PreToolUse": f"{EVERY} hooks.pre_tool_use hooks.shell",
+    "PreToolUse": f"{EVERY} hooks.rail hooks.pre_tool_use hooks.shell",
     "Stop": f"{EVERY} {MAIL} hooks.stop",
     "SessionEnd": f"{EVERY} {NEWS} storage.process mail.registry hooks.session_end",
 }
@@ -120,10 +124,20 @@ def test_a_stop_that_asks_what_is_owed(warm: Team) -> None:
     )
 
 
+def test_a_start_that_looks_for_what_is_late(warm: Team) -> None:
+    """An outbox that has grown is read under its lock; only where a time has passed somebody looks into threads."""
+    warm.ask("dev", "ops")
+    grown = f"{SAME['SessionStart']} storage.lock"
+    check(warm, hook(warm, "SessionStart"), grown, f"{LIGHT} contextlib fcntl")
+    warm.ask("dev", "ops", "--response-by", "2020-01-01T00:00:00Z")
+    looking = f"{SAME['SessionStart']} {SENDING} {NEWS} mail.attachments mail.delivery mail.overdue mail.owed"
+    check(warm, hook(warm, "SessionStart"), looking, f"{LIGHT} contextlib fcntl")
+
+
 def test_a_command(warm: Team) -> None:
     """A slash command of ours may use the verbs, which no other event does, and none of the packages."""
     found = hook(warm, "UserPromptExpansion", command_name="agent-team-os:inbox", command_args="")
-    ours = f"{EVERY} {MAIL} {NEWS} {VERBS} text mail.hook_log hooks.session_start hooks.writing"
+    ours = f"{EVERY} {MAIL} {NEWS} {VERBS} text mail.due mail.hook_log hooks.session_start hooks.writing"
     check(warm, found, f"{ours} hooks.user_prompt_expansion", f"{LIGHT} contextlib fcntl")
 
 
@@ -146,6 +160,17 @@ BUS = f"""
 def test_inbox(warm: Team) -> None:
     """Listing an inbox takes click and no other package."""
     check(warm, verb(warm, "dev", "inbox"), f"{BUS} cli.reading text mail.hook_log", CLICK)
+
+
+def test_overdue(warm: Team) -> None:
+    """What is late is listed with click and no other package."""
+    found = verb(warm, "dev", "overdue")
+    check(
+        warm,
+        found,
+        f"{BUS} cli.overdue mail.due mail.overdue mail.owed mail.known storage.notes text mail.hook_log",
+        CLICK,
+    )
 
 
 def test_send(warm: Team) -> None:

@@ -61,7 +61,12 @@ CAUGHT_BY = {
     "mail/doctor/locks.py _empty lock.guard": (
         "tests/test_lock_users.py::test_a_forced_repair_makes_the_guard_with_its_mode"
     ),
+    "mail/due.py Watch._read lock.flock": "tests/test_overdue_note.py::test_a_line_that_is_taken_back",
+    "mail/halt.py begin lock.guard": "tests/test_halt_kept.py::test_one_at_a_time[begin]",
+    "mail/halt.py end lock.guard": "tests/test_halt_kept.py::test_one_at_a_time[end]",
+    "mail/halt.py end files.sync_folder": "tests/test_halt_kept.py::test_durable",
     "mail/inbox.py claim lock.guard": f"{_USERS}[guard-read]",
+    "mail/overdue.py escalate lock.guard": "tests/test_escalation_once.py::test_one_at_a_time",
     "mail/threads.py add files.sync_folder": f"{_SYNC}[plain]",
     "mail/threads.py add lock.guard": f"{_USERS}[guard-enter]",
     "mail/threads.py add files.sync_folder 2": f"{_RECOVERY}[durable thread]",

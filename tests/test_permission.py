@@ -18,7 +18,10 @@ from conftest import Team
 from support import shells
 from support.shells import Place
 
-VERBS = ("whoami", "bus", "inbox", "read", "thread", "trace", "send", "reply", "handoff")
+VERBS = (
+    "whoami", "bus", "inbox", "read", "thread", "trace", "send", "reply", "handoff", "overdue", "telemetry",
+    "god status", "plan show", "plan propose", "plan dispatch", "tasks list", "tasks show",
+)  # fmt: skip
 ID = "msg-20260520-091812-1a2b3c4d"
 HONEST = [
     # reading
@@ -69,6 +72,12 @@ HONEST = [
     "ATO handoff dev",
     "ATO handoff dev release --state-summary 'Half done' --next-step 'Run it' --next-step 'Ship' --blocker 'No key'",
     "ATO handoff dev --file a.txt --file=.env --file .git/config --file WS/missing --thread t -a a.txt",
+    # plans, tasks, figures
+    *("ATO overdue", "ATO overdue --json", "ATO telemetry", "ATO telemetry --by model --since 2026-05-20 --json"),
+    *("ATO god", "ATO god status", "ATO god status --json", "ATO plan show", "ATO plan show a1b2c3 --json"),
+    *("ATO plan dispatch plan-20260520-a1b2c3", "ATO tasks list --status todo --blocked"),
+    *("ATO tasks show t-1", "ATO tasks list --assignee=dev --json", "ATO plan propose -", "ATO plan propose --json -"),
+    "ATO plan propose - --json <<'EOF'\n{\"objective\": \"x\", \"tasks\": []}\nEOF",
     # heredocs
     "ATO send dev note --body - <<'EOF'\nnote: a\nEOF",
     "ATO send dev note --body - <<'EOF'\nnote: a\nEOF\n",
@@ -120,26 +129,39 @@ def test_harmless_fields_of_the_input(place: Place) -> None:
 
 def options(verb: str) -> dict[str, click.Option]:
     """All options of a verb, each under all its names."""
-    command = main.Verbs().get_command(click.Context(main.main), verb)
+    first, _, second = verb.partition(" ")
+    command = main.Verbs().get_command(click.Context(main.main), first)
     assert command is not None
+    if isinstance(command, click.Group) and second:
+        command = command.commands[second]
     found = [option for option in command.params if isinstance(option, click.Option)]
     return {name: option for option in found for name in option.opts}
 
 
-@pytest.mark.parametrize("verb", main.VERBS)
+def every() -> list[str]:
+    """All verbs, and those of them that are two words."""
+    found = ["god on", "god off", "god status"]
+    for verb in main.VERBS:
+        command = main.Verbs().get_command(click.Context(main.main), verb)
+        found += [verb, *(f"{verb} {name}" for name in getattr(command, "commands", ()))]
+    return found
+
+
+@pytest.mark.parametrize("verb", every())
 def test_every_option_is_judged(place: Place, verb: str) -> None:
     """Each option of a verb passes with text, or with files of the project, unless a person should have wanted it.
 
     One that is new to the program does not pass before somebody has thought of it: then this test fails.
     """
     known = options(verb)
-    everything = {name: option for other in main.VERBS for name, option in options(other).items()}
+    called = "ATO plan propose -" if verb == "plan propose" else f"ATO {verb}"
+    everything = {name: option for other in every() for name, option in options(other).items()}
     for name, option in everything.items():
-        allowed = verb in VERBS and name in known and name not in ("--allow-secret", "--batch")
-        words = [f"ATO {verb} {name}"]
+        allowed = verb in VERBS and name in known and name not in ("--allow-secret", "--batch", "--task")
+        words = [f"{called} {name}"]
         if not option.is_flag:
             assert option.nargs == 1
-            words = [f"ATO {verb} {name} a.txt"] + [f"ATO {verb} {name}=a.txt"] * name.startswith("--")
+            words = [f"{called} {name} a.txt"] + [f"{called} {name}=a.txt"] * name.startswith("--")
         assert [place.passes(line) for line in words] == [allowed] * len(words), name
         if option.is_flag or not allowed:
             continue

@@ -20,6 +20,7 @@ from agent_team_os.cli import main
 from agent_team_os.hooks import announce, call, dispatch, pre_tool_use
 from agent_team_os.protocol.message import TYPES
 from conftest import Team
+from support import plans
 from support.cli import ORDINARY, PATIENCE, PROGRAM, ROOT
 from support.desk import Desk
 from support.hooks import fire
@@ -28,6 +29,9 @@ from support.shells import SHELLS
 HELPER = '"${CLAUDE_PLUGIN_ROOT}/scripts/ato"'
 READING = ("inbox", "read", "thread", "bus")
 WRITING = ("send", "reply", "handoff")
+COMMANDS = sorted([*READING, *WRITING, "god"])
+# Before which shell commands the hook is asked: for our helper, and for what takes a person.
+RULES = ["Bash(*ato *)", "Bash(*hooks/run*)", "Bash(*god *)", "Bash(*bus resume*)"]
 SKILL = ROOT / "skills/agent-team-os/SKILL.md"
 TEXTS = {path.stem if path != SKILL else "skill": path for path in [*sorted((ROOT / "commands").iterdir()), SKILL]}
 
@@ -67,9 +71,9 @@ def options(verb: str) -> set[str]:
 
 def test_one_text_a_command() -> None:
     """There is one file for each command, the same in the hooks, the announcement and the folder."""
-    assert sorted([*READING, *WRITING, "skill"]) == sorted(TEXTS)
-    assert sorted(call.COMMANDS) == sorted([*READING, *WRITING])
-    assert sorted(re.findall(r"/([a-z]+)", announce.COMMANDS)) == sorted([*READING, *WRITING])
+    assert sorted([*COMMANDS, "skill"]) == sorted(TEXTS)
+    assert sorted(call.COMMANDS) == COMMANDS
+    assert sorted(re.findall(r"/([a-z]+)", announce.COMMANDS)) == COMMANDS
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -92,7 +96,7 @@ def test_frontmatter(name: str) -> None:
 def test_allowed_tools(name: str) -> None:
     """Each text allows single calls of our helper that read, word by word, and nothing with a pattern."""
     allowed = parts(name)[0]["allowed-tools"].split(", ")
-    verbs = "whoami|bus|inbox|inbox --all|read|read --peek|thread|trace"
+    verbs = "whoami|bus|inbox|inbox --all|read|read --peek|thread|trace|god|plan show"
     assert all(re.fullmatch(rf"Bash\({re.escape(HELPER)} ({verbs})\)", tool) for tool in allowed), allowed
     assert len(set(allowed)) == len(allowed)
 
@@ -164,13 +168,18 @@ def test_the_examples_work(name: str, shell: str, team: Team, plugin: Path) -> N
     assert bool(sent["context_refs"]) == (" --ref " in example or " --file " in example)
 
 
-@pytest.mark.parametrize("name", [*READING, "skill"])
+@pytest.mark.parametrize("name", [*READING, "god", "skill"])
 def test_the_calls_in_sentences_work(name: str, team: Team, plugin: Path) -> None:
-    """Each call that a sentence names works as it stands, with a real id where it says ID."""
+    """Each call that a sentence names works as it stands, with a real id where it says ID or PLAN."""
     (team.root / "ops/a.txt").write_text("a")
     sent = team.json("ops", "send", "dev", "note", "--attach", "a.txt")
+    plans.gods(team, gods=["dev"])
+    plan_id = plans.propose(team, agent="dev")
+    plans.confirm(team, plan_id)
     for line in inline(name):
-        command = line.replace(" ID", " " + sent["thread_id" if f"{HELPER} thread" in line else "id"])
+        command = line.replace(" PLAN", f" {plan_id}").replace(
+            " ID", " " + sent["thread_id" if f"{HELPER} thread" in line else "id"]
+        )
         done = subprocess.run(
             ["sh", "-c", command.replace("${CLAUDE_PLUGIN_ROOT}", str(plugin))],
             cwd=team.root / "dev", env=team.env, capture_output=True, text=True, timeout=PATIENCE, check=False,
@@ -267,20 +276,20 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 def test_the_hooks() -> None:
-    """Each event has one hook, PreToolUse one for each of two tools: the launcher, called without a shell."""
+    """Each event has one hook, PreToolUse that for skills and some shell commands: the launcher, without a shell."""
     hooks = manifest("hooks/hooks.json")["hooks"]
     assert sorted(hooks) == sorted(dispatch.EVENTS)
     assert len(hooks) == 6
     for event, groups in hooks.items():
-        rule = {"if": "Bash(*scripts/ato*)"} if event == "PreToolUse" else {}
-        assert [group.get("matcher") for group in groups] == (["Bash", "Skill"] if event == "PreToolUse" else [None])
-        (hook,) = groups[0]["hooks"]
-        assert all([{**other, **rule} == hook for other in group["hooks"]] == [True] for group in groups[1:])
+        found = [(group.get("matcher"), hook.pop("if", None)) for group in groups for hook in group["hooks"]]
+        rules = [*(("Bash", rule) for rule in RULES), ("Skill", None)] if event == "PreToolUse" else [(None, None)]
+        assert found == rules
+        hook = groups[0]["hooks"][0]
+        assert all(other == hook for group in groups for other in group["hooks"])
         assert (hook["type"], hook["command"]) == ("command", "sh")
         assert hook["args"] == ["${CLAUDE_PLUGIN_ROOT}/hooks/run", event]
         assert isinstance(hook["timeout"], int)
         assert 1 < hook["timeout"] <= (30 if event == "UserPromptSubmit" else 60)
-        assert hook.get("if") == rule.get("if")
     assert (ROOT / "hooks/run").read_text(encoding="utf-8").startswith("#!/bin/sh\n")
 
 

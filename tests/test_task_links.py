@@ -231,3 +231,18 @@ def test_the_model_is_told(team: Team) -> None:
     assert TOOLS["create"] in done.stdout
     assert '"title":"Ship it"' in done.stdout
     assert "use_tool" not in request(team, to="ops", sender="dev")
+
+
+def test_the_task_of_somebody_else(team: Team) -> None:
+    """A message that names a task of another conversation, as any sender can write it, moves that task nowhere."""
+    sent = request(team)
+    team.join("growth")
+    line = {"to": "dev", "intent": "note", "payload": {"summary": "x"}, "task_id": sent["task_id"]}
+    foreign = json.loads(team.run("growth", "send", "--batch", "-", stdin=json.dumps(line)).stdout)
+    for kind in ("accept", "decline"):
+        done = team.run("dev", "reply", foreign["id"], kind)
+        assert done.returncode == 0
+        assert "belongs to another conversation" in done.stderr
+    [task] = in_file(team)
+    assert (task["status"], task["assignee"]) == ("todo", "dev")
+    assert kept(team) == []

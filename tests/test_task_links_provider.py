@@ -33,6 +33,9 @@ class Long(TaskFile):
         made = super().create(task)
         return {**made, "id": LONG + made["id"]}
 
+    def get(self, task_id):
+        return super().get(task_id.removeprefix(LONG))
+
     def update(self, task_id, changes):
         if self.fails == "update":
             return {}["luck"]
@@ -91,10 +94,10 @@ def test_mistakes(office: Office) -> None:
     """Whatever a provider raises is said in one visible line; the message goes out and the change is kept."""
     office.fails("list")
     sent, said = office.run("ops", "send", "dev", "note", "--summary", "x", "--task")
-    assert f"{UNTAKEN}: RuntimeError: no <U+001B>[2Jluck. It is kept" in said
+    assert f"{UNTAKEN}: the task provider long has failed: RuntimeError: no <U+001B>[2Jluck. It is kept" in said
     office.fails("update")
     _, said = office.run("dev", "reply", sent["id"], "accept")
-    assert f"{UNTAKEN}: KeyError: 'luck'. It is kept" in said
+    assert f"{UNTAKEN}: the task provider long has failed: KeyError: 'luck'. It is kept" in said
     assert len(kept(office.team)) == 1
     office.fails("")
     office.run("ops", "tasks", "list")

@@ -22,6 +22,7 @@ from .protocol.errors import (
     Anonymous,
     BusError,
     CannotWrite,
+    Halted,
     LockBusy,
     NothingToRead,
     UnknownAgent,
@@ -67,6 +68,13 @@ class Bus:
         if there:
             delivery.recover(home)
         return cls(home, agent_map, identity.of_command(home, agent_map, environ, cwd))
+
+    @classmethod
+    def of_nobody(cls, environ: Mapping[str, str], cwd: str) -> Bus:
+        """The bus of this environment for whoever asks, whatever its map says; for what must work at any time."""
+        home = layout.find(environ)
+        homes.check(home)
+        return cls(home, {}, identity.Identity(None, None, cwd, ""))
 
     @property
     def agent(self) -> str:
@@ -131,6 +139,10 @@ class Bus:
 
         Neighbours with one recipient go with one commit, which makes many messages cheap.
         """
+        try:
+            halt.check(self.home)
+        except Halted as error:
+            return [error for _ in prepared]
         if prepared:
             self.make()
         # Asked before the first is sent: afterwards nothing may fail any more.

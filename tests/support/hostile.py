@@ -503,6 +503,13 @@ _ODD: dict[str, list[str]] = {
         "ATO send dev note --body - <<'EOF'\n" + "a\n" * 100_001 + "EOF",
         "ATO whoami" + " " * 200_001,
     ],
+    "for a person to want": [
+        *("ATO god on", "ATO god off", "ATO god confirm x", "ATO plan confirm x", "ATO plan launch x", "ATO halt"),
+        *("ATO resume", "ATO hook Stop", "ATO plan launch --open x", "ATO plan", "ATO tasks", "ATO plan --json show"),
+        *("ATO plan propose plan.json", "ATO plan propose /etc/passwd", "ATO plan propose - /etc/passwd"),
+        *("ATO plan propose", "ATO plan propose -- x", "ATO tasks add x", "ATO tasks start 1", "ATO tasks done 1"),
+        *("ATO send dev note --task", "ATO plan dispatch --force x", "ATO telemetry --rescan", "ATO tasks list --all"),
+    ],
     "nothing": ["", " ", "\n", "\t", "''", '""', "-", "ATOwhoami", "whoami"],
 }
 

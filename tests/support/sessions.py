@@ -21,7 +21,7 @@ from support.hooks import fire, said
 if TYPE_CHECKING:
     from conftest import Team
 
-OURS = {"hookEventName", "additionalContext", "sessionTitle", "permissionDecision"}
+OURS = {"hookEventName", "additionalContext", "sessionTitle", "permissionDecision", "permissionDecisionReason"}
 
 
 class Session:

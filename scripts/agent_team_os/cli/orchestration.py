@@ -7,10 +7,11 @@ import os
 import click
 
 from .. import text
+from ..bus import Bus
 from ..mail import person
 from ..orchestration import pages, plans
 from ..protocol import strictjson
-from ..protocol.errors import InvalidPlan, NotConfirmed, Usage
+from ..protocol.errors import InvalidMap, InvalidPlan, NotConfirmed, UnknownAgent, Usage
 from ..storage import files
 from . import content, here, output
 
@@ -59,8 +60,10 @@ def propose(source: str, as_json: bool) -> None:
      "tasks": [{"title": "Mend the redirect", "assignee": "dev", "intent": "bug-fix",
                 "summary": "Login loops on Safari", "payload": {"project": "web"}}]}
     """
+    from ..orchestration import dispatch as sending
+
     bus = here.open_bus()
-    made = plans.propose(bus, _document(source))
+    made = plans.propose(bus, _document(source), sending.check_tasks)
     if as_json:
         output.emit({"id": made["id"], "status": made["status"], "tasks": made["tasks"]})
     else:
@@ -87,7 +90,7 @@ def show(name: str | None, as_json: bool) -> None:
     bus = here.open_bus()
     if name is None:
         found = plans.recent(bus.home)
-        output.emit({"plans": found}) if as_json else output.show_page(pages.plans(found, output.program()))
+        output.emit({"plans": found}) if as_json else output.show_page(pages.listing(found, output.program()))
         return
     document = plans.load(bus.home, name)
     if as_json:
@@ -105,6 +108,8 @@ def confirm(name: str, as_json: bool) -> None:
     _must_be_person("a plan is confirmed by a person", f"Type in a session: /god confirm {name}")
     document = plans.load(bus.home, name)
     output.note(text.plain(pages.plan(bus.home, document, {})))
+    if document["status"] == "dispatched":
+        raise Usage(f"{document['id']} has gone out already", f"See how far it is: ato plan show {document['id']}")
     if not click.confirm("Let it out?", err=True):
         raise NotConfirmed(f"{document['id']} stays {document['status']}")
     done = plans.confirm(bus.home, bus.map, document["id"], _terminal(), plans.digest(document))
@@ -151,7 +156,7 @@ def launch(name: str, opens: bool, as_json: bool) -> None:
     bus = here.open_bus()
     _must_be_person("sessions are opened by a person", "Ask your user to run it at a terminal of their own.")
     wanted = launching.sessions(bus.home, bus.map, plans.load(bus.home, name))
-    known = [session for session in wanted if session["folder"]]
+    known = [session for session in wanted if session["folder"] and not (opens and session["live"])]
     opened: list[str] = []
     if opens and known:
         for session in known:
@@ -165,7 +170,9 @@ def launch(name: str, opens: bool, as_json: bool) -> None:
     for line in [f"Opened {window}" for window in opened] or [text.place(launching.line(session)) for session in known]:
         output.say(line)
     for session in wanted:
-        if not session["folder"]:
+        if opens and session["live"]:
+            output.note(f"{session['agent']} has a session already; its brief is in its inbox.")
+        elif not session["folder"]:
             output.note(f"{session['agent']} has no folder of its own in the map; open Claude Code where it works.")
 
 
@@ -177,7 +184,11 @@ def halt(reason: tuple[str, ...], as_json: bool) -> None:
 
     Every session is told by its next hook. A person lifts it: ato resume
     """
-    done = here.open_bus().halt(" ".join(reason))
+    try:
+        bus = here.open_bus()
+    except (InvalidMap, UnknownAgent):  # nothing that is wrong with a map or a name may keep the bus from being halted
+        bus = Bus.of_nobody(os.environ, here.folder())
+    done = bus.halt(" ".join(reason))
     output.emit({"halted": True, **done}) if as_json else output.say("The bus is halted. A person lifts it: ato resume")
 
 

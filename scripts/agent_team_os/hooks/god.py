@@ -37,7 +37,7 @@ def _switch(asked: Asked, say: Say, on: Optional[bool]) -> None:
     lines += notice.lines(asked.bus.map, state["agent"], asked.ato)
     found = [plan for plan in plans.recent(asked.bus.home) if plan["god"] == state["agent"]] if on is None else []
     if found:
-        lines.append(text.framed(pages.plans(found, asked.ato)))
+        lines.append(text.framed(pages.listing(found, asked.ato)))
     say(show.cut("\n".join(lines), announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} plan show"))
 
 

@@ -93,7 +93,7 @@ def _passes(given: dict[str, Any], workspace: str, helper: str) -> bool:
     if given.get("permission_mode") == "plan" and (verb in _WRITING or options.keys() >= _CONTENT.keys()):
         return False  # there the person has asked for a plan and for nothing to be done
     args = args[1 + verb.count(" ") :]
-    if verb == "plan propose" and not {"-"} <= set(args) <= {"-", "--json"}:
+    if verb == "plan propose" and not ({"-"} <= set(args) <= {"-", "--json"} or args in (["--help"], ["-h"])):
         return False  # a file would be read
     folder = given.get("cwd")
     if not isinstance(folder, str) or not os.path.isabs(folder):

@@ -6,7 +6,10 @@ commands themselves ask again whether a person is there (`mail.person`).
 
 from __future__ import annotations
 
+import os
 import re
+
+from . import shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,17 +19,20 @@ _MOST = 1_000_000  # characters that are looked at
 _OPTIONS = r"(?:-\S+ ){0,9}"
 _ATO = rf"\b(?:ato|agent-team-os|agent_team_os)(?:/__main__\.py)? {_OPTIONS}"
 # Before this word our program may also stand in a variable or a substitution.
-_PLAN = rf"(?:{_ATO}|\$\S{{0,99}} |[`)] )plan {_OPTIONS}"
+_OURS = rf"(?:{_ATO}|\$\S{{0,99}} |[`)] )"
 # What can type into a session, as a command and not as a folder or a part of another word.
 _TYPIST = r"(?<![\w.-])(?:claude(?:-code)?|tmux|screen|expect|script)(?![\w./-])"
 _COMMAND = r"(?<![\w./~-])/(?:agent-team-os:)?(?:god|bus resume)(?![\w./-])"
+# What reads and runs nothing. In one plain command of theirs the words are looked for or written, not run.
+_READERS = frozenset(("cat", "echo", "git", "grep", "head", "less", "ls", "printf", "rg", "tail", "vim"))
+_ALONE = ("hook", "resume", ("plan", "confirm"), ("plan", "launch"))  # of our program's verbs
 # All patterns of a rule must be there, in any order.
 _RULES = (
     ((r"(?<![\w-])hooks/run(?![\w./-])",), "calls a hook of this plugin by hand"),
     ((_ATO + r"hook\b",), "calls a hook of this plugin by hand"),
-    ((_PLAN + r"confirm\b",), "confirms a plan"),
-    ((_PLAN + r"launch\b",), "opens sessions"),
-    ((_ATO + r"resume(?![\w./-])",), "lifts a halt"),
+    ((_OURS + rf"plan {_OPTIONS}confirm\b",), "confirms a plan"),
+    ((_OURS + rf"plan {_OPTIONS}launch\b",), "opens sessions"),
+    ((_OURS + r"resume(?![\w./-])",), "lifts a halt"),
     ((_TYPIST, _COMMAND), "types a command into a session"),
 )
 
@@ -36,6 +42,8 @@ def refusal(given: dict[str, Any]) -> str:
     asked = given.get("tool_input")
     command = asked.get("command") if isinstance(asked, dict) else None
     if given.get("tool_name") != "Bash" or not isinstance(command, str):
+        return ""
+    if _is_plain(command):
         return ""
     # As a shell would take it: quotes, escapes and line ends between words make no difference.
     words = " ".join(re.sub(r"\\\n|[\\'\"]", "", command[:_MOST]).split())
@@ -47,3 +55,16 @@ def refusal(given: dict[str, Any]) -> str:
                 "ato plan confirm, ato plan launch or ato resume at a terminal outside of any session."
             )
     return ""
+
+
+def _is_plain(command: str) -> bool:
+    """Whether it is one plain command that does nothing of this, whatever its words and its stdin say."""
+    call = shell.parse(command)
+    if call is None:
+        return False
+    program, *args = call[0]
+    name = os.path.basename(program)
+    if name in _READERS:
+        return True
+    verbs = [word for word in args if not word.startswith("-")]
+    return name in ("ato", "agent-team-os") and not {*verbs[:1], tuple(verbs[:2])} & {*_ALONE}

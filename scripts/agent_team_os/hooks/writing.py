@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..mail import registry
-from ..protocol import agentmap, frame, schemas
+from ..protocol import agentmap, frame, ids, schemas
 from ..protocol.message import TYPES
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ def brief(bus: Bus, verb: str, words: Sequence[str]) -> str:
         lines.append(frame.frame([frame.line(message)]))
     else:
         agent, slug = bus.may_write(words[0])
-        lines.append(f"{words[0]} is an agent you may write to.")
+        lines.append(f"{ids.session_name(agent, slug) or agent} is an agent you may write to.")
         lines += registry.warnings(bus.home, agent, slug)
         lines.append(_needs(words[1] if verb == "send" and len(words) > 1 else verb))
     return "\n".join(lines)

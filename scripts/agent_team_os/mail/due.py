@@ -47,6 +47,7 @@ class Watch:
         self.days: dict[str, int] = note["days"] if known else {}
         self.open: dict[str, Open] = note["open"] if known else {}
         self.news = False
+        self.boxes: dict[str, list[str]] = {}  # of agents that were asked about
 
     def look(self, wait: float = 0) -> None:
         """Learn what is new in the outbox.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..protocol import home as layout
 from ..protocol import ids, show, strictjson
-from ..protocol.errors import Halted, Usage
+from ..protocol.errors import Halted
 from ..storage import files
 
 TYPE_CHECKING = False
@@ -43,12 +43,12 @@ def check(home: str) -> None:
 
 
 def begin(home: str, by: str, reason: str) -> dict[str, Any]:
-    """Halt the bus, or say anew why it is halted. OSError where the disk says no."""
-    if len(reason) > LONGEST:
-        raise Usage(f"the reason has {len(reason)} characters, more than {LONGEST}", "Say it shorter.")
+    """Halt the bus, or say anew why; a long reason is cut. OSError where the disk says no."""
     from ..storage import lock
 
-    words = reason.encode("utf-8", "replace").decode("utf-8")  # bytes that are no text are no reason not to halt
+    words = (
+        reason[:LONGEST].encode("utf-8", "replace").decode("utf-8")
+    )  # bytes that are no text are no reason not to halt
     document = {"at": show.timestamp(), "by": by, "reason": words}
     with lock.guard(home, "@halt"):
         files.replace(layout.halt(home), strictjson.readable(document))

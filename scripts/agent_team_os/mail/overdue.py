@@ -81,7 +81,7 @@ def _why(watch: due.Watch, message_id: str) -> dict[str, float]:
     passed = {} if kinds & owed.ANSWERS else due.moments(entry)
     passed.pop("budget", None)
     if entry["budget_minutes"]:
-        begun = _begun(watch.home, entry, message_id, behind)
+        begun = _begun(watch, entry, message_id, behind)
         if begun is not None:
             passed["budget"] = begun + entry["budget_minutes"] * 60
     elif kinds & owed.ANSWERS:
@@ -109,19 +109,21 @@ def _written(home: str, thread_id: str) -> Iterator[Message]:
     )
 
 
-def _begun(home: str, entry: due.Open, message_id: str, behind: list[Any]) -> Optional[float]:
+def _begun(watch: due.Watch, entry: due.Open, message_id: str, behind: list[Any]) -> Optional[float]:
     """When the recipient took the work on, else when it read the message; None if it has done neither."""
     for one in behind:
         at = show.seconds_of(one["ts"]) if one["type"] == "accept" else None
         if at is not None:
             return at
-    path = inbox.archived(home, entry["to"], message_id)
-    if path is None or os.path.basename(os.path.dirname(path)) == layout.QUARANTINE:
-        return None
-    try:
-        return os.lstat(path).st_ctime  # of the rename that archived it
-    except OSError:
-        return None
+    if entry["to"] not in watch.boxes:  # listed once: an inbox may be long
+        watch.boxes[entry["to"]] = inbox.boxes(watch.home, entry["to"])
+    for box in watch.boxes[entry["to"]]:
+        for archive in (layout.READ, layout.DONE):
+            try:
+                return os.lstat(f"{box}/{archive}/{message_id}.json").st_ctime  # of the rename that archived it
+            except OSError:
+                continue
+    return None
 
 
 def escalate(agent_map: AgentMap, watch: due.Watch, wait: float = 0) -> None:
@@ -165,8 +167,12 @@ def _was_told(home: str, message_id: str) -> bool:
     The spool first: what is in it no more is in the outbox.
     """
     return any(_tells(copy, message_id) for copy in _in_flight(home)) or any(
-        _tells(copy, message_id) for copy in outbox.mentioning(home, message_id)
+        _tells(copy, message_id) for copy in outbox.mentioning(home, message_id, _days_since(home, message_id))
     )
+
+
+def _days_since(home: str, message_id: str) -> set[str]:
+    return {day for day in outbox.days(home) if day >= ids.day_of(message_id)}
 
 
 def _tells(message: Message, message_id: str) -> bool:

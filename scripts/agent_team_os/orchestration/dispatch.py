@@ -13,10 +13,13 @@ from ..bus import Bus
 from ..mail import check, halt, outbox
 from ..mail.delivery import Outgoing
 from ..protocol.documents import Message
-from ..protocol.errors import Usage
+from ..protocol.errors import InvalidTask, Usage
 from ..storage import lock
+from ..tasks import check as task_check
 from ..tasks import links, load, provider
 from . import plans
+
+_PATIENCE = 60.0  # seconds that one dispatch of a god waits for another, whose manager may be far away
 
 
 def dispatch(bus: Bus, given: str) -> dict[str, Any]:
@@ -30,10 +33,11 @@ def dispatch(bus: Bus, given: str) -> dict[str, Any]:
     if plan["god"] != bus.agent:
         raise Usage(f"{plan['id']} is {plan['god']}'s plan, and you are {bus.agent}", "Each god dispatches its own.")
     plans.check_god(bus.map, bus.agent)
-    with lock.guard(bus.home, "@dispatch"):
+    with lock.guard(bus.home, "@dispatch-" + lock.bucket(bus.agent), _PATIENCE):
         halt.check(bus.home)
         plans.check_confirmed(plan)
         plans.check_plan(bus.map, plan)
+        check_tasks(plan)
         plan = plans.begin(bus.home, plan["id"])
         kept = links.retry(bus)
         result = _send(bus, plan)
@@ -47,12 +51,13 @@ def _send(bus: Bus, plan: plans.Plan) -> dict[str, Any]:
     out = {number: message.get("task_id") for number, message in sent.items()}
     rows: dict[int, dict[str, Any]] = {}
     tools: list[dict[str, Any]] = []
-    warnings = []
+    warnings: list[str] = []
     for number in plans.order(plan):
         message = sent.get(number)
         if message is None:
+            halt.check(bus.home)  # each time: the manager may have taken long
             message = plans.brief(plan, number)
-            tools += _enter(bus, plan, number, message, out)
+            tools += _enter(bus, plan, number, message, out, warnings)
             check.message(message)
             warnings += bus.post_one(Outgoing(message))["warnings"]
             out[number] = message.get("task_id")
@@ -72,7 +77,7 @@ def _send(bus: Bus, plan: plans.Plan) -> dict[str, Any]:
 
 
 def _enter(
-    bus: Bus, plan: plans.Plan, number: int, message: Message, out: Mapping[int, str | None]
+    bus: Bus, plan: plans.Plan, number: int, message: Message, out: Mapping[int, str | None], warnings: list[str]
 ) -> list[dict[str, Any]]:
     """Have the task of a brief in its assignee's task manager, and let the two name each other.
 
@@ -82,21 +87,13 @@ def _enter(
     settings = load.settings_of(bus.map, task["assignee"])
     waits = [
         task_id
-        for other, task_id in out.items()
+        for other in _before(plan, number)
         # A manager cannot wait for a task in another one.
-        if task_id
-        and tasks[other - 1]["title"] in task.get("depends_on", ())
-        and load.settings_of(bus.map, tasks[other - 1]["assignee"]) == settings
+        if (task_id := out.get(other)) and load.settings_of(bus.map, tasks[other - 1]["assignee"]) == settings
     ]
-    new: provider.NewTask = {
-        "title": task["title"],
-        "assignee": task["assignee"],
-        "priority": task.get("priority", "p2"),
-        "depends_on": waits,
-        "due": task.get("response_by"),
-        "refs": message["context_refs"][1:],
-        "thread_id": message["thread_id"],
-    }
+    if len(waits) < sum(out.get(other) is not None for other in _before(plan, number)):
+        warnings.append(f"{task['title']}: it waits for a task in another task manager, which no manager can know")
+    new: provider.NewTask = {**_new(plan, number), "depends_on": waits, "thread_id": message["thread_id"]}
     manager, ref = load.provider_of(bus.home, bus.map, task["assignee"]), plans.reference(plan["id"], number)
     try:
         there = load.ensure(manager, new, ref, bus.home)
@@ -108,11 +105,41 @@ def _enter(
     return []
 
 
+def check_tasks(plan: plans.Plan) -> None:
+    """InvalidTask for a task of a plan that no task manager takes."""
+    for number in range(1, len(plan["tasks"]) + 1):
+        try:
+            task_check.new(_new(plan, number))
+        except InvalidTask as error:
+            error.message = f"task {number}: {error.message}"
+            raise
+
+
+def _new(plan: plans.Plan, number: int) -> provider.NewTask:
+    """What the task manager gets of a task, but for its dependencies."""
+    task = plan["tasks"][number - 1]
+    return {
+        "title": task["title"],
+        "assignee": task["assignee"],
+        "priority": task.get("priority", "p2"),
+        "due": task.get("response_by"),
+        "refs": task.get("context_refs", ()),
+    }
+
+
+def _before(plan: plans.Plan, number: int) -> list[int]:
+    """The numbers of the tasks that a task waits for."""
+    titles = plan["tasks"][number - 1].get("depends_on", ())
+    return [other for other, task in enumerate(plan["tasks"], 1) if task["title"] in titles]
+
+
 def briefs(home: str, plan: plans.Plan) -> dict[int, Message]:
     """The briefs of a plan that have been sent, by the number of their task."""
     found: dict[int, Message] = {}
     wanted = {plans.reference(plan["id"], number): number for number in range(1, len(plan["tasks"]) + 1)}
-    for message in outbox.mentioning(home, f"plan://{plan['id']}/"):
+    proposed = "-".join((plan["id"][5:9], plan["id"][9:11], plan["id"][11:13]))  # no brief is older
+    days = {day for day in outbox.days(home) if day >= proposed}
+    for message in outbox.mentioning(home, f"plan://{plan['id']}/", days):
         if message["type"] == "brief" and message["from"] == plan["god"]:
             for uri in message.get("context_refs", ())[:1]:
                 if uri in wanted:

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from typing import Any
 
+from ..mail import registry
+from ..protocol import agentmap
 from ..protocol.documents import AgentMap
 from ..protocol.errors import CannotWrite, NotConfirmed
 from . import plans
@@ -16,18 +18,35 @@ PROMPT = "/inbox"  # what each session starts with: its brief is there
 
 
 def sessions(home: str, document: AgentMap, plan: plans.Plan) -> list[dict[str, Any]]:
-    """`{agent, folder, command}` for each assignee, in the plan's order; `folder` is None where none is known.
+    """`{agent, folder, live, command}` for each assignee, in the plan's order.
 
-    `command` is the argv; it is run in that folder. NotConfirmed for a plan that has not gone out.
+    `folder` is None where none is known, `live` says whether the agent has a session already. `command` is the argv; it
+    is run in that folder. NotConfirmed for a plan that has not gone out.
     """
     if plan["status"] != "dispatched":
         plans.check_confirmed(plan)
         raise NotConfirmed(f"{plan['id']} has not been dispatched", f"First: ato plan dispatch {plan['id']}")
     found = []
     for agent in dict.fromkeys(task["assignee"] for task in plan["tasks"]):
-        folder = plans.workspace_of(home, document, agent)
-        found.append({"agent": agent, "folder": folder, "command": ["claude", PROMPT]})
+        folder = _workspace_of(home, document, agent)
+        live = registry.presence(home, agent)[0] == "live"
+        found.append({"agent": agent, "folder": folder, "live": live, "command": ["claude", PROMPT]})
     return found
+
+
+def _workspace_of(home: str, document: AgentMap, agent: str) -> str | None:
+    """The folder an agent works in: that of its last session, else the first of its rules that names one."""
+    card = registry.card(home, agent)
+    places = [card["workspace_path"]] if card and card.get("workspace_path") else []
+    places += [
+        agentmap.resolve(rule["pattern"])
+        for rule in document.get("rules", ())
+        if rule["agent"] == agent and rule.get("match") != "glob"
+    ]
+    for place in places:
+        if place and os.path.isdir(place) and agentmap.agent_for(document, place)[0] == agent:
+            return place
+    return None
 
 
 def line(session: dict[str, Any]) -> str:
@@ -43,7 +62,7 @@ def open_windows(wanted: list[dict[str, Any]]) -> list[str]:
     for program in ("tmux", "claude"):
         if shutil.which(program) is None:
             raise CannotWrite(f"there is no {program} on PATH", "Run the commands by hand: ato plan launch PLAN")
-    opened = []
+    opened: list[str] = []
     for session in wanted:
         name = session["agent"]
         target = ["new-window", "-d"]
@@ -53,11 +72,15 @@ def open_windows(wanted: list[dict[str, Any]]) -> list[str]:
             if there.returncode:
                 target = ["new-session", "-d", "-s", "ato"]
         folder = session["folder"].replace("#", "##")  # tmux would fill in what #{…} names and run what #(…) says
+        if folder.endswith(";"):
+            folder = folder[:-1] + "\\;"  # else the end of its command
         command = ["tmux", *target, "-n", name, "-c", folder, "-P", "-F", "#{session_name}:#{window_name}"]
         done = subprocess.run(
             [*command, shlex.join(session["command"])], capture_output=True, encoding="utf-8", check=False
         )
         if done.returncode:
-            raise CannotWrite(f"tmux opened no window for {name}: {done.stderr.strip()[:200]}", "Open it by hand.")
+            before = f"Opened before: {', '.join(opened)}. " if opened else ""
+            why = f"tmux opened no window for {name}: {done.stderr.strip()[:200]}"
+            raise CannotWrite(why, f"{before}Open it by hand: {line(session)}")
         opened.append(done.stdout.strip())
     return opened

@@ -6,6 +6,7 @@ from .. import text
 from ..mail import threads
 from ..protocol import show
 from ..storage import files
+from . import plans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def plan(home: str, document: dict[str, Any], sent: dict[int, Message], ato: str
             f"{show.one_line(task['title'])}{progress}"
         )
         lines.append(f"       {show.one_line(task['summary'])}")
-        lines += [f"       {key}: {show.one_line(show.value(item), 200)}" for key, item in _more(task)]
+        for key, item in _more(task):  # all of it: this is what the person says yes to
+            lines.append(f"       {key}: " + show.value(item).replace("\n", "\n         "))
         waits = [str(numbers[title]) for title in task.get("depends_on", ()) if title in numbers]
         if waits:
             lines.append(f"       after {', '.join(waits)}")
@@ -70,6 +72,8 @@ def _progress(home: str, message: Message) -> str:
 
 def _next(document: dict[str, Any], ato: str) -> str:
     name = document["id"]
+    if plans.is_spoilt(document):
+        return "It was edited after it had begun to go out: propose a new plan for the rest."
     if document["status"] == "proposed":
         return f"Confirm it, as a person: /god confirm {name}, or at a terminal: ato plan confirm {name}"
     if document["status"] == "confirmed":
@@ -77,7 +81,7 @@ def _next(document: dict[str, Any], ato: str) -> str:
     return f"Open sessions for it, as a person at a terminal: ato plan launch {name}"
 
 
-def plans(found: list[dict[str, Any]], ato: str = "ato") -> text.Page:
+def listing(found: list[dict[str, Any]], ato: str = "ato") -> text.Page:
     """The plans proposed last."""
     if not found:
         return text.Page([f"No plans yet. A god proposes one: {ato} plan propose -"], [], [])

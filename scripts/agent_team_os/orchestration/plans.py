@@ -17,7 +17,7 @@ from ..storage import files, lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Any, Callable, Optional
 
     from ..bus import Bus
     from ..protocol.documents import AgentMap, Message
@@ -26,12 +26,18 @@ if TYPE_CHECKING:
 
 _MOST = 4 * 1_048_576  # bytes
 _GIVEN = ("objective", "tasks")
+_ANEW = "Propose a new plan for the rest: ato plan propose -"
+# References by which a task or a brief is found: they are ours to give.
+_OWN = ("plan://", "ato://")
 # The tasks' priorities are a task manager's, the briefs' are the bus's.
 PRIORITY = dict(zip(("p0", "p1", "p2", "p3"), messages.PRIORITIES))
 
 
-def propose(bus: Bus, given: Any) -> Plan:
-    """Keep a plan, `{objective, tasks}`; returns it with its id. Nothing goes out before a person has confirmed it."""
+def propose(bus: Bus, given: Any, check_tasks: Callable[[Plan], None] = lambda _: None) -> Plan:
+    """Keep a plan, `{objective, tasks}`; returns it with its id. Nothing goes out before a person has confirmed it.
+
+    `check_tasks` raises what the task manager would say to its tasks.
+    """
     if not isinstance(given, dict) or set(given) - set(_GIVEN):
         raise InvalidPlan("a plan is an object with objective and tasks, and nothing else", "See: ato plan propose -h")
     plan = {
@@ -47,6 +53,7 @@ def propose(bus: Bus, given: Any) -> Plan:
     }
     check_god(bus.map, bus.agent)
     check_plan(bus.map, plan)
+    check_tasks(plan)
     _make_folder(bus.home)
     _write(bus.home, plan)
     return plan
@@ -79,21 +86,26 @@ def check_plan(document: AgentMap, plan: Plan) -> None:
         for title in task.get("depends_on", ()):
             if title not in titles:
                 raise InvalidPlan(f'{where} depends on "{title[:60]}", which is no task of this plan')
-        identity.check_known(document, task["assignee"])
+        for uri in task.get("context_refs", ()):
+            if uri.startswith(_OWN):
+                raise InvalidPlan(f"{where}: {uri[:80]} names a task of the bus itself", "Leave that reference out.")
         domain = document.get("agents", {}).get(task["assignee"], {}).get("domain")
-        if domain != plan["domain"]:
+        if task["assignee"] in agentmap.agents(document) and domain != plan["domain"]:
             raise InvalidPlan(
                 f"{where}: {task['assignee']} is of {f'the domain {domain}' if domain else 'no domain'}, "
                 f"and {plan['god']} is the god of {plan['domain']}",
                 "Ask the god of that domain by mail.",
             )
         try:
+            identity.check_known(document, task["assignee"])
             agentmap.check_routing(document, plan["god"], task["assignee"])
             check.message(brief(plan, number))
         except BusError as error:
             error.message = f"{where}: {error.message}"
-            if error.hint.startswith("Add -"):  # an option of send, which a plan has no use for
+            if error.hint.startswith("Add -"):  # options of send, which a plan has no use for
                 error.hint = "Give it in payload of this task."
+            elif "--allow-secret" in error.hint:
+                error.hint = "Say where the secret is instead of what it is."
             raise
     order(plan)
 
@@ -154,6 +166,11 @@ def status(plan: Plan) -> str:
     return "dispatched" if plan["status"] == "dispatched" else "confirmed"
 
 
+def is_spoilt(plan: Plan) -> bool:
+    """Whether a plan was edited after it had begun to go out: nobody could say any more what of it has."""
+    return bool(plan.get("dispatch")) and plan["dispatch"]["hash"] != digest(plan)
+
+
 def load(home: str, given: str) -> Plan:
     """A plan by its id, a prefix of it or of its random part, with the status it has."""
     found = [name for name in names(home) if ids.matches(name, given)]
@@ -208,12 +225,14 @@ def confirm(home: str, document: AgentMap, given: str, session: str, shown: Opti
     """
     with lock.guard(home, "@plans"):
         plan = load(home, given)
+        if given not in (plan["id"], plan["id"].rpartition("-")[2]):
+            raise UnknownPlan(f'"{given[:80]}" is only a part of a name', f"Give all of it: {plan['id']}")
         if shown is not None and digest(plan) != shown:
             raise NotConfirmed(f"{plan['id']} was edited while you looked at it", f"Look again: ato plan show {given}")
         check_god(document, plan["god"])
         check_plan(document, plan)
-        if plan.get("dispatch") and plan["dispatch"]["hash"] != digest(plan):
-            raise InvalidPlan(f"{plan['id']} was edited after its briefs had gone out", "Propose a new plan.")
+        if is_spoilt(plan):
+            raise InvalidPlan(f"{plan['id']} was edited after it had begun to go out", _ANEW)
         if plan["status"] == "proposed":
             plan["confirmation"] = {"at": show.timestamp(), "session": session, "hash": digest(plan)}
             plan["status"] = "confirmed"
@@ -223,6 +242,8 @@ def confirm(home: str, document: AgentMap, given: str, session: str, shown: Opti
 
 def check_confirmed(plan: Plan) -> None:
     """NotConfirmed for a plan that waits for its yes."""
+    if is_spoilt(plan):
+        raise NotConfirmed(f"{plan['id']} was edited after it had begun to go out; nothing more of it does", _ANEW)
     if status(plan) == "proposed":
         edited = plan.get("confirmation") is not None
         why = "was edited after it was confirmed" if edited else "is not confirmed"
@@ -267,20 +288,3 @@ def _write(home: str, plan: Plan) -> None:
         files.replace(path, strictjson.readable(plan))
     except OSError as error:
         raise CannotWrite(f"cannot write {path}: {error.strerror}", "See: ato doctor") from None
-
-
-def workspace_of(home: str, document: AgentMap, agent: str) -> Optional[str]:
-    """The folder an agent works in: that of its last session, else the first of its rules that names one."""
-    from ..mail import registry
-
-    card = registry.card(home, agent)
-    places = [card["workspace_path"]] if card and card.get("workspace_path") else []
-    places += [
-        agentmap.resolve(rule["pattern"])
-        for rule in document.get("rules", ())
-        if rule["agent"] == agent and rule.get("match") != "glob"
-    ]
-    for place in places:
-        if place and os.path.isdir(place) and agentmap.agent_for(document, place)[0] == agent:
-            return place
-    return None

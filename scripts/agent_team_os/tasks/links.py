@@ -161,9 +161,14 @@ def _new_task(message: Message) -> provider.NewTask:
         "assignee": message["to"],
         "priority": _PRIORITY[message.get("priority", "normal")],
         "due": message.get("response_by"),
-        "refs": [uri for uri in message.get("context_refs", ()) if uri.isprintable() and " " not in uri],
+        "refs": [uri for uri in message.get("context_refs", ()) if _is_reference(uri)],
         "thread_id": message["thread_id"],
     }
+
+
+def _is_reference(uri: str) -> bool:
+    """Whether a reference of a message is one a task may have: not one by which we find another task."""
+    return uri.isprintable() and " " not in uri and not uri.startswith((_REF, "plan://"))
 
 
 def _printable(text: str) -> str:
@@ -187,12 +192,13 @@ def _make(bus: Bus, agent: str) -> Outcome:
 def _settle(bus: Bus, change: Change, done: Outcome) -> None:
     """Make a change, or undo that of a message that was not sent; raises where it has to be tried again."""
     try:
-        if outbox.find(bus.home, change.message_id) is None:
+        message = outbox.find(bus.home, change.message_id)
+        if message is None:
             _undo(bus, change)
         elif change.task is not None:
             _create(bus, change)
         else:
-            _update(bus, change)
+            _update(bus, change, message["thread_id"])
     except provider.UseTool as use:
         done.use_tool.append({**vars(use)})
     except (UnknownTask, InvalidTask) as error:  # nothing to wait for
@@ -206,7 +212,7 @@ def _create(bus: Bus, change: Change) -> str:
     return made if len(made) <= _LONGEST_ID else change.task_id
 
 
-def _update(bus: Bus, change: Change) -> None:
+def _update(bus: Bus, change: Change, thread_id: str) -> None:
     manager = load.provider_of(bus.home, bus.map, change.agent)
     assert change.changes is not None
     task_id, changes = change.task_id, change.changes
@@ -217,7 +223,10 @@ def _update(bus: Bus, change: Change) -> None:
                 raise UnknownTask("the task manager has none with this reference", "")
             task_id = there[0]["id"]
     with contextlib.suppress(provider.UseTool):
-        if "note" in changes and changes["note"] in manager.get(task_id).get("notes", ()):
+        now = manager.get(task_id)
+        if now["thread_id"] not in (None, thread_id):  # any sender can name any task
+            raise UnknownTask("it belongs to another conversation", "")
+        if "note" in changes and changes["note"] in now.get("notes", ()):
             changes = {**changes}
             del changes["note"]  # who put it there was killed before taking the change away
     try:
