@@ -104,7 +104,9 @@ def test_a_fork_that_is_read_first_gives_back_what_it_copied(team: Team) -> None
     write(session(team, "s-2"), copy)
     assert rows(team, "session") == {"s-1": 100}
     thread = "thread-20260520-abc123"
-    write(session(team), read("s-1", dev(team), thread), said("s-1", dev(team), "msg_1", input_tokens=100))
+    write(
+        session(team), read("s-1", dev(team), f"Thread    {thread}"), said("s-1", dev(team), "msg_1", input_tokens=100)
+    )
     assert rows(team, "thread") == {thread: 100}
     write(session(team, "s-2"), copy)
     assert rows(team, "thread") == {thread: 100}

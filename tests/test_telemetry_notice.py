@@ -89,6 +89,21 @@ def test_little_news_is_counted_on_the_way(team: Team) -> None:
     (team.home / "telemetry").chmod(0o700)
 
 
+def test_no_line_and_no_file_stops_the_roster(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stands in a transcript, and whatever fails in a pass, the roster is shown with the figures there are."""
+    spend(team, "dev", 10)
+    team.json("dev", "telemetry")
+    spend(team, "dev", 500, "9999-12-31T23:59:59-14:00")
+    spend(team, "dev", 6000)
+    assert "6.0K tokens" in team.run("dev", "bus").stdout
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(counting, "keep_today", fail)
+    counting.catch_up(str(team.home), {"CLAUDE_CONFIG_DIR": str(team.root / ".claude")}, agentmap.starter())
+
+
 def test_a_pass_in_the_background(team: Team) -> None:
     """A refresh returns at once, at most once a minute, and the figures come later."""
     environ = {**team.env, "AGENT_TEAM_OS_HOME": "/nowhere"}

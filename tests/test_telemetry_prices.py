@@ -10,7 +10,7 @@ import sysconfig
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from genai_prices import Usage, calc_price
@@ -25,6 +25,9 @@ MODELS = sorted(
     model.id for provider in get_snapshot().providers if provider.id == "anthropic" for model in provider.models
 )
 OTHERS = ["deepseek-chat", "gpt-5", "kimi-k2"]
+NO_TIMES = (
+    "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z", "3000-01-01T00:00:00Z",
+)  # fmt: skip
 KINDS = ("plain", "output", "read", "short", "long", "searches")
 
 
@@ -102,12 +105,14 @@ def test_terms_reach_the_report(team: Team) -> None:
 
 
 def test_a_request_without_a_time_has_no_price(team: Team) -> None:
-    """Prices change, so that without a time there is none; the tokens count on a day that is unknown."""
-    for number, at in enumerate((..., "yesterday", "2026-05-20T09:00:00", 5)):
+    """Prices change, so that without a time there is none, or with one of no request; the day is then unknown."""
+    times = (..., "yesterday", "2026-05-20T09:00:00", 5, *NO_TIMES)
+    for number, at in enumerate(times):
         entry = said("s-1", "/x", f"msg_{number}", at, input_tokens=10)  # type: ignore[arg-type]
         write(team.root / ".claude/projects/-dev/s-1.jsonl", entry)
     found = team.json("dev", "telemetry", "--by", "day")
-    assert [(row["key"], row["tokens"], row["dollars"]) for row in found["rows"]] == [("unknown", 40, None)]
+    wanted = [("unknown", 10 * len(times), None)]
+    assert [(row["key"], row["tokens"], row["dollars"]) for row in found["rows"]] == wanted
 
 
 # ---- With and without the package ---------------------------------------------------------------
@@ -145,13 +150,55 @@ def test_without_the_package_there_are_tokens(team: Team, tmp_path: Path) -> Non
     shown = run(team, python)
     assert "1.0M" in shown
     assert "dollars  tokens" not in shown
-    assert f'No dollars without the package genai-prices: "{python}" -m pip install genai-prices\n' in shown
+    assert f'No dollars without the package genai-prices: "{python}" -m pip install "genai-prices<0.3"\n' in shown
     total = team.json("dev", "telemetry")["total"]
     assert (total["dollars"], total["unpriced"]) == (5.0, 0)
     write(path, said("s-1", "/x", "msg_2", input_tokens=2_000_000))
     assert '"dollars":5.0,"unpriced":2000000' in run(team, python, "--json")
     total = team.json("dev", "telemetry")["total"]
     assert (total["dollars"], total["unpriced"]) == (15.0, 0)
+
+
+@pytest.mark.parametrize("broken", [
+    "raise ImportError('no httpx')", "1/0", None,
+])  # fmt: skip
+def test_a_package_that_cannot_be_imported_is_none(team: Team, tmp_path: Path, broken: Optional[str]) -> None:
+    """However the import fails, tokens count and a line says what lacks; once it works all is priced."""
+    path = team.root / ".claude/projects/-dev/s-1.jsonl"
+    write(path, said("s-1", "/x", "msg_1", input_tokens=1_000_000))
+    python = without_package(tmp_path / "other")
+    (packages,) = (tmp_path / "other/venv/lib").glob("*/site-packages")
+    theirs = Path(sysconfig.get_path("purelib"))
+    (information,) = theirs.glob("genai_prices-*")
+    (packages / information.name).symlink_to(information)
+    (packages / "genai_prices").mkdir()
+    if broken is not None:
+        (packages / "genai_prices/__init__.py").write_text(broken + "\n")
+    for _ in range(2):
+        shown = run(team, python)
+        assert "1.0M" in shown
+        assert "No dollars without the package genai-prices" in shown
+    assert team.json("dev", "telemetry")["total"]["dollars"] == 5.0
+    write(path, said("s-1", "/x", "msg_2", model="claude-haiku-4-5", input_tokens=1_000_000))
+    assert '"dollars":5.0,"unpriced":1000000' in run(team, python, "--json")
+    total = team.json("dev", "telemetry")["total"]
+    assert (total["dollars"], total["unpriced"]) == (6.0, 0)
+
+
+def test_other_inner_parts_have_no_prices(team: Team, tmp_path: Path) -> None:
+    """A package that can be imported and then answers otherwise than is known gives no dollars, and stops nothing."""
+    write(team.root / ".claude/projects/-dev/s-1.jsonl", said("s-1", "/x", "msg_1", input_tokens=1_000_000))
+    python = without_package(tmp_path / "other")
+    (packages,) = (tmp_path / "other/venv/lib").glob("*/site-packages")
+    (packages / "genai_prices.py").write_text("class Usage: pass\ndef calc_price(*given): return 5\n")
+    assert '"dollars":null,"unpriced":1000000' in run(team, python, "--json")
+
+
+def test_a_name_that_begins_like_a_model_s_has_its_price() -> None:
+    """The package knows models by how their names begin, dates, marks and all, and so does the report."""
+    one = {"plain": 1_000_000, "output": 0, "read": 0, "short": 0, "long": 0, "searches": 0}
+    found = {prices.nanodollars("claude-3-opus" + more, 1.8e9, "", **one) for more in ("-20240229", "-custom", "[1m]")}
+    assert found == {15_000_000_000}
 
 
 def test_no_price_is_fetched(team: Team) -> None:

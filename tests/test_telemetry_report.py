@@ -50,7 +50,15 @@ def test_an_empty_report_says_where_it_looked(team: Team) -> None:
     done = team.run("dev", "telemetry", "--since", "today", TZ="UTC")
     assert done.returncode == 0
     assert done.stdout.startswith("Tokens and dollars by agent, since ")
-    assert done.stdout.endswith(": none.\nWhere transcripts are looked for: ato telemetry --help\n")
+    assert done.stdout.endswith(": none.\nTranscripts are looked for in ~/.claude/projects.\n")
+
+
+def test_the_next_command_keeps_the_agent(team: Team) -> None:
+    """Who asks for one agent is told how to ask for more of that agent."""
+    spend(team, 1)
+    assert team.run("dev", "telemetry", "--agent", "dev").stdout.endswith(
+        "Next: ato telemetry --by thread --agent dev --since 7d\n"
+    )
 
 
 def test_days_are_those_of_the_clock_on_the_wall(team: Team) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from agent_team_os.storage import lock
 from conftest import Team
+from support.cli import PATIENCE, PROGRAM
+from support.client import until
 from support.transcripts import said, write
 
 
@@ -51,7 +56,10 @@ def test_without_it_all_is_counted_again(used: Team) -> None:
     assert tokens(used) == 10
 
 
-@pytest.mark.parametrize("damage", ["no database", "torn", "foreign", "newer", "folder", "link", "pipe", "emptied"])
+DAMAGES = ["no database", "torn", "foreign", "newer", "folder", "link", "pipe", "emptied", "narrow"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_one_is_set_aside(used: Team, damage: str) -> None:
     """What is no store of ours gives way to a new one and is kept beside it; nothing is lost but what is gone."""
     path = store(used)
@@ -73,13 +81,83 @@ def test_a_damaged_one_is_set_aside(used: Team, damage: str) -> None:
         with sqlite3.connect(path) as db:
             db.execute("DROP TABLE places")
         db.close()
+    elif damage == "narrow":
+        with sqlite3.connect(path) as db:
+            db.execute("ALTER TABLE requests DROP COLUMN searches")
+        db.close()
     else:
         path.rename(path.with_name("other"))
         {"folder": os.mkdir, "link": lambda at: os.symlink("other", at), "pipe": os.mkfifo}[damage](path)
-    assert tokens(used) == 10
-    assert os.path.lexists(path.with_name("usage.sqlite.broken"))
+    there = os.lstat(path)
+    for _ in range(2):
+        done = used.run("dev", "telemetry", "--json")
+        assert '"tokens":10,' in done.stdout
+        assert done.stderr.count("\n") == 1
+        assert f"was set aside as {path}.broken-1. What only it knew is in no sum." in done.stderr
+    assert os.lstat(f"{path}.broken-1").st_ino == there.st_ino
     assert path.is_file()
     assert not path.is_symlink()
+
+
+def test_what_was_set_aside_is_never_overwritten(used: Team) -> None:
+    """Each damaged store keeps its bytes under a name of its own, with its journal, until a person removes it."""
+    path = store(used)
+    for number, damage in enumerate((b"first" * 1000, b"second" * 1000), 1):
+        path.write_bytes(damage)
+        assert used.json("dev", "telemetry")["total"]["tokens"] == 10
+        assert Path(f"{path}.broken-{number}").read_bytes() == damage
+    path.unlink()
+    path.symlink_to("elsewhere")
+    path.with_name("usage.sqlite-journal").write_bytes(b"third")
+    assert "usage.sqlite.broken-3 and 2 more" in used.run("dev", "telemetry").stderr
+    assert Path(f"{path}.broken-3-journal").read_bytes() == b"third"
+    assert Path(f"{path}.broken-1").read_bytes() == b"first" * 1000
+    for left in path.parent.glob("usage.sqlite.broken-*"):
+        left.unlink()
+    assert tokens(used) == 10
+
+
+def test_the_new_store_of_a_faster_process_stays(used: Team) -> None:
+    """Who has met the damage waits for the one that is setting it aside, and takes its new store for what it is."""
+    path = store(used)
+    path.write_bytes(b"damaged" * 1000)
+    number = path.stat().st_ino
+    with lock.guard(str(used.home), "@telemetry"):
+        waiting = subprocess.Popen(
+            [*PROGRAM, "telemetry", "--json"], cwd=used.root / "dev", env=used.env, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        until(lambda: any(str(used.home / "locks/@telemetry.guard") == name for name in opened(waiting.pid)),
+              lambda: "the one that waits")  # fmt: skip
+        assert path.stat().st_ino == number
+        path.rename(path.with_name("usage.sqlite.broken-7"))
+        path.touch(0o600)
+        number = path.stat().st_ino
+    output, _ = waiting.communicate(timeout=PATIENCE)
+    assert '"tokens":10,' in output
+    assert path.stat().st_ino == number
+    assert [entry.name for entry in path.parent.glob("usage.sqlite.broken*")] == ["usage.sqlite.broken-7"]
+
+
+def opened(pid: int) -> list[str]:
+    """The files that a process has open."""
+    found = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(entry))
+    return found
+
+
+def test_an_error_that_is_no_damage_sets_nothing_aside(used: Team) -> None:
+    """What SQLite refuses for another reason than damage is an error, and the store stays where it is."""
+    from agent_team_os.protocol.errors import CannotWrite
+    from agent_team_os.telemetry import store as stores
+
+    number = store(used).stat().st_ino
+    for wrong in ("SELECT nothing FROM", "SELECT * FROM nowhere", "SELECT abs(-9223372036854775808)"):
+        with pytest.raises(CannotWrite):
+            stores.using(str(used.home), lambda db, wrong=wrong: db.execute(wrong).fetchall())  # type: ignore[misc]
+    assert store(used).stat().st_ino == number
     assert tokens(used) == 10
 
 
@@ -87,7 +165,7 @@ def test_an_empty_file_is_a_new_store(used: Team) -> None:
     """A store that a kill left without anything in it is filled."""
     store(used).write_bytes(b"")
     assert tokens(used) == 10
-    assert not os.path.lexists(store(used).with_name("usage.sqlite.broken"))
+    assert not list(store(used).parent.glob("usage.sqlite.broken*"))
 
 
 def test_a_disk_that_says_no_still_reports(used: Team) -> None:

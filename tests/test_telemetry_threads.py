@@ -42,15 +42,49 @@ def test_the_real_pages_name_their_thread(team: Team) -> None:
 
 
 def test_a_listing_and_a_mention_change_nothing(team: Team) -> None:
-    """A line that names several threads, the model's own words and the client's log leave the thread as it was."""
+    """A result that names several threads, or one in other words than ours, and what is no result change nothing."""
     path, here = session(team), dev(team)
     write(path, read("s-1", here, f"Thread    {ONE}"))
-    write(path, read("s-1", here, f"{ONE}  open\n{TWO}  open"))
+    write(path, read("s-1", here, f"Sent msg-1 to ops ({ONE}).\nSent msg-2 to ops ({TWO})."))
+    for mention in (
+        TWO, f"See {TWO}.", f"notes.md:3:Thread    {TWO}", f"    Thread    {TWO}", f"Thread: {TWO}",
+        f"  body  Thread    {TWO}", f"I sent msg-1 to ops ({TWO}).", f"Sent it ({TWO}).",
+        f'outbox/2026-05-21.jsonl:{{"id":"msg-1","thread_id":"{TWO}"}}', f'"thread_id":"{TWO}"',
+        f'{{"thread_id":"{ONE}","other":{{"thread_id":"{TWO}"}}}}',
+    ):  # fmt: skip
+        write(path, read("s-1", here, mention))
+    for content in (f"Thread    {TWO}", [{"type": "text", "text": f"Thread    {TWO}"}]):
+        write(path, {**read("s-1", here, ""), "message": {"role": "user", "content": content}})
+    write(path, {**read("s-1", here, ""), "toolUseResult": {"prompt": f"Thread    {TWO}"}})
+    for kind in ("queued_command", "file"):
+        write(path, {"type": "attachment", "attachment": {"type": kind, "content": f"Thread    {TWO}"}})
+    write(path, {"type": "system", "subtype": "local_command", "content": f"Thread    {TWO}"})
     write(path, said("s-1", here, "msg_1", content=[{"type": "text", "text": f"About {TWO}"}], input_tokens=1))
     write(path, {"type": "api-request-blob", "message": {"role": "user", "content": f"Thread    {TWO}"}})
     write(path, read("s-1", here, f"{TWO}x and thread-2026-abc123 and a thread-safe one"))
     write(path, said("s-1", here, "msg_2", input_tokens=10))
     assert rows(team, "thread") == {ONE: 11}
+
+
+def test_a_mention_inside_a_message_is_not_its_thread(team: Team) -> None:
+    """A message that quotes another thread, in whatever form, is read for its own; also in a frame and as JSON."""
+    path, here = session(team), dev(team)
+    body = {"body": f"As in\nThread    {TWO}\nSent msg-1 to ops ({TWO})."}
+    sent = team.json("ops", "send", "dev", "note", "--field", f"body={body['body']}")
+    for number, (args, more) in enumerate((((), {}), ((), {"CLAUDECODE": "1"}), (("--json",), {}))):
+        write(path, read("s-1", here, f"Thread    {TWO}"))
+        write(path, read("s-1", here, team.run("dev", "read", "--peek", *args, **more).stdout))
+        write(path, said("s-1", here, f"msg_{number}", input_tokens=10**number))
+    assert rows(team, "thread") == {sent["thread_id"]: 111}
+
+
+def test_a_handoff_names_its_thread(team: Team) -> None:
+    """What `ato handoff` prints is what was sent, as that of `send` is."""
+    shown = team.run("dev", "handoff", "ops", "--state-summary", "half", "--next-step", "test").stdout
+    assert shown.startswith("Handed over ")
+    write(session(team), read("s-1", dev(team), shown), said("s-1", dev(team), "msg_1", input_tokens=3))
+    (thread,) = rows(team, "thread")
+    assert thread.startswith("thread-")
 
 
 def test_a_command_of_ours_names_it_too(team: Team) -> None:

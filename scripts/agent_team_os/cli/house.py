@@ -92,9 +92,10 @@ def bus(as_json: bool) -> None:
     bus = here.open_bus()
     rows = bus.roster()
     if os.path.exists(notice.usage(bus.home)):  # nobody who does not count pays for the import
-        from ..telemetry import counting
+        with contextlib.suppress(ImportError):  # a Python without sqlite3
+            from ..telemetry import counting
 
-        counting.catch_up(bus.home, os.environ, bus.map)
+            counting.catch_up(bus.home, os.environ, bus.map)
     if as_json:
         figures, counted = notice.today(bus.home)
         for row in rows:

@@ -34,7 +34,7 @@ def telemetry(by: str, since: str | None, agent: str | None, as_json: bool) -> N
     By whom, on which thread, with which model. Read from the client's transcripts in $CLAUDE_CONFIG_DIR/projects,
     else ~/.claude/projects; each time only what is new.
     """
-    from ..telemetry import notice, prices, report, store
+    from ..telemetry import aside, notice, prices, report, store, transcripts
 
     start = report.since(since)
     bus = here.open_bus()
@@ -54,7 +54,16 @@ def telemetry(by: str, since: str | None, agent: str | None, as_json: bool) -> N
     if as_json:
         output.emit(found)
     else:
-        output.show_page(report.page(found, agent, bool(prices.version()), output.program()))
+        folder = transcripts.root(os.environ)
+        output.show_page(report.page(found, agent, bool(prices.version()), folder, output.program()))
+    left = aside.found(bus.home)
+    if left:
+        one = show.one_line(left[-1], 200)
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        output.note(
+            f"A store that was damaged, or of another version, was set aside as {one}{more}. "
+            "What only it knew is in no sum. Remove it to end this note."
+        )
 
 
 def _count(db: sqlite3.Connection, bus: Bus) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +11,6 @@ from copy import copy
 from typing import Any
 
 from ..protocol import agentmap, show
-from ..protocol.errors import BusError
 from ..storage import files
 from . import entries, notice, prices, report, store, transcripts
 from .transcripts import Place, Transcript
@@ -47,7 +47,10 @@ class Batch:
 
 
 def _price(row: store.Row) -> int | None:
-    return prices.nanodollars(row.model, row.at, row.terms, *row[9:15])
+    return prices.nanodollars(
+        row.model, row.at, row.terms, row.input, row.output, row.cache_read, row.cache_write_5m, row.cache_write_1h,
+        row.searches,
+    )  # fmt: skip
 
 
 class Pass:
@@ -78,9 +81,9 @@ class Pass:
         try:
             self._repeats = transcripts.Repeats()
             for block, end in transcripts.blocks(one.path, place):
-                for line, thread in transcripts.lines(block, end):
+                for line, named in transcripts.lines(block, end):
                     try:
-                        self._line(one, place, line, thread.decode())
+                        self._line(one, place, line, named)
                     except entries.BrokenLine:
                         place.broken += 1
                 self.batch.bytes += end
@@ -93,11 +96,13 @@ class Pass:
         finally:
             self.batch.move(one.path, before, place)
 
-    def _line(self, one: Transcript, place: Place, line: bytes, thread: str) -> None:
-        if self._repeats.seen(line) if not thread else thread == place.thread and transcripts.USAGE not in line:
+    def _line(self, one: Transcript, place: Place, line: bytes, named: frozenset[bytes]) -> None:
+        nothing_new = named == {place.thread.encode()} and transcripts.USAGE not in line
+        if self._repeats.seen(line) if not named else nothing_new:
             return
         entry = entries.parse(line)
-        if thread and entries.is_read(entry):
+        thread = entries.thread(entry) if named else ""
+        if thread:
             if thread != place.thread:
                 place.thread = thread
                 self._turn(one, entries.when(entry), thread)
@@ -107,12 +112,9 @@ class Pass:
             return
         self._repeats.first(line, entry["message"].get("id"), request.side)
         place.cwd = place.cwd or request.cwd
-        self.batch.add(
-            store.Row(
-                *request[:7], self._agent(one, request.cwd), self._thread(one, place, request.at),
-                *request[8:], request.tokens, None,
-            )
-        )  # fmt: skip
+        told = request._asdict()
+        agent, thread = self._agent(one, told.pop("cwd")), self._thread(one, place, request.at)
+        self.batch.add(store.Row(**told, agent=agent, thread=thread, tokens=request.tokens, nanodollars=None))
 
     def _agent(self, one: Transcript, cwd: str) -> str:
         """Whose a request is: of the agent that lives in its folder, and a subagent's of its session's."""
@@ -162,7 +164,7 @@ def run(
     if most is not None and total > most:
         return closed
     prices.remember(store.note(db, "tariffs"))
-    if prices.version() and store.note(db, "prices") != prices.version():
+    if prices.version() and store.note(db, "prices") != prices.version() and prices.work():
         store.reprice(db, prices.version(), prices.nanodollars)
     done = 0
 
@@ -200,8 +202,6 @@ def keep_today(db: sqlite3.Connection, home: str) -> None:
 
 def catch_up(home: str, environ: Mapping[str, str], agent_map: Mapping[str, Any]) -> None:
     """Count what is new if it is little and counting was asked for before; in no case is this an error."""
-    if files.is_file(notice.usage(home)):
-        try:
+    with contextlib.suppress(Exception):  # the figures stay as old as they are
+        if files.is_file(notice.usage(home)):
             store.using(home, lambda db: run(db, home, environ, agent_map, most=LITTLE))
-        except BusError:
-            pass  # the figures stay as old as they are

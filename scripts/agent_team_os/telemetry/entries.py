@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
 MOST = 1_000_000_000  # tokens of one kind in one request; more is no count
+END = 32_503_680_000.0  # the year 3000 in seconds since 1970; what is later is no time of a request
 _LONGEST = 200  # characters of a name
-# Whose words a session reads: what tools returned, and what hooks and commands said.
-_READ = frozenset(("user", "attachment", "system"))
+# How this program names the thread of a message that was read, answered or sent: on the page of the message, which a
+# model reads behind the marks of a frame, in the line about what went out, and in a document on one line. What a
+# sender wrote stands indented, and what a search finds has a place in front of it.
+_PAGE = re.compile(
+    r"^(?:[0-9a-f]{6}\| )?Thread {4}(?P<read>thread-[0-9]{8}-[a-z0-9]{6})$"
+    r"|^(?:Sent|Replied|Handed over) \S+ to \S+ \((?P<sent>thread-[0-9]{8}-[a-z0-9]{6})[,)]",
+    re.M | re.A,
+)
+_DOCUMENT = re.compile(r"^\{.*\}\r?$", re.M)
+_MEMBER = re.compile(r'"thread_id":"(thread-[0-9]{8}-[a-z0-9]{6})"')
 
 _USUAL = (None, "", "standard", "global", "not_available")
 
@@ -52,18 +63,45 @@ def parse(line: bytes) -> dict[str, Any]:
     return entry if isinstance(entry, dict) else {}
 
 
-def is_read(entry: dict[str, Any]) -> bool:
-    """Whether the session read what is in the entry, so that a thread it names was read, answered or sent."""
-    return entry.get("type") in _READ
+def thread(entry: dict[str, Any]) -> str:
+    """The thread of the message that the session has read, answered or sent; empty for none, and for a listing."""
+    named: set[str] = set()
+    for text in _read(entry):
+        named.update(found["read"] or found["sent"] for found in _PAGE.finditer(text))
+        for document in _DOCUMENT.findall(text):
+            named.update(_MEMBER.findall(document))
+    return named.pop() if len(named) == 1 else ""
+
+
+def _read(entry: dict[str, Any]) -> Iterator[str]:
+    """What tools returned, and what a hook gave a command as context; not what a person or the model wrote."""
+    if entry.get("type") == "attachment":
+        given = entry.get("attachment")
+        if isinstance(given, dict) and given.get("type") == "hook_additional_context":
+            yield from _texts(given.get("content"))
+    elif entry.get("type") == "user":
+        message = entry.get("message")
+        blocks = message.get("content") if isinstance(message, dict) else None
+        for block in blocks if isinstance(blocks, list) else ():
+            if isinstance(block, dict) and block.get("type") == "tool_result":
+                yield from _texts(block.get("content"))
+
+
+def _texts(content: object) -> Iterator[str]:
+    for part in content if isinstance(content, list) else [content]:
+        text = part.get("text") if isinstance(part, dict) else part
+        if isinstance(text, str):
+            yield text
 
 
 def when(entry: dict[str, Any]) -> float | None:
-    """The time of an entry in seconds since 1970; None if it has none."""
+    """The time of an entry in seconds since 1970; None if it has none, or one before that or after the year 2999."""
     try:
         moment = datetime.fromisoformat(entry["timestamp"])
-        return moment.timestamp() if moment.tzinfo else None
+        at = moment.timestamp() if moment.tzinfo else -1.0
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+    return at if 0 <= at < END else None
 
 
 def request(entry: dict[str, Any], line: bytes, owner: str, stem: str) -> Request | None:
@@ -71,7 +109,6 @@ def request(entry: dict[str, Any], line: bytes, owner: str, stem: str) -> Reques
 
     Its session is the one the entry names as its own, else the `owner` of a subagent's file, else the one the entry
     stands in, else the `stem` of the file's name.
-
 
     BrokenLine for counts that are none. A request without any token is none: the client writes such for its own
     error messages.

@@ -15,6 +15,8 @@ from datetime import datetime, time, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from . import entries
+
 PACKAGE = "genai_prices"
 _PICO = 10**12  # prices of a token are whole numbers of these to the dollar
 _KINDS = ("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "web_searches")
@@ -38,14 +40,27 @@ _former: dict[tuple[str, str, str], list[_Tier] | None] = {}  # by model, terms 
 
 
 def version() -> str:
-    """Which prices there are; empty where the package is not installed. The package is not imported."""
+    """Which prices there are; empty where the package is not there, or does not work. The package is not imported."""
     global _version
     if _version is None:
         from importlib.util import find_spec
 
-        found = find_spec(PACKAGE)
-        _version = _distribution(os.path.dirname(found.origin)) if found and found.origin else ""
+        try:
+            found = find_spec(PACKAGE)
+            _version = _distribution(os.path.dirname(found.origin)) if found and found.origin else ""
+        except Exception:  # whatever lies in its place
+            _version = ""
     return _version
+
+
+def work() -> bool:
+    """Whether the package can be imported; one that cannot is none from then on."""
+    global _version
+    try:
+        from genai_prices import Usage, calc_price  # noqa: F401
+    except Exception:  # it is not ours, and may fail in any way: a part of it is missing, or something it needs
+        _version = ""
+    return bool(version())
 
 
 def _distribution(package: str) -> str:
@@ -62,10 +77,13 @@ def nanodollars(
     `terms` are those of `entries.Request`: a request on terms that the model has no price of its own for has none,
     and neither has one without a time.
     """
-    if at is None or not version():
+    if at is None or not 0 <= at < entries.END or not version():
         return None
     tariff = _steady.get((model, terms))
-    tiers = tariff.tiers if tariff and at >= tariff.since else _tiers_at(model, terms, at)
+    try:
+        tiers = tariff.tiers if tariff and at >= tariff.since else _tiers_at(model, terms, at)
+    except Exception:  # its inner parts are others than those that are used here
+        return None
     if tiers is None:
         return None
     prompt = plain + read + short + long
@@ -92,7 +110,7 @@ def remember(text: str) -> None:
 def tariffs() -> str:
     """The tariffs to remember; empty if none was learned in this process."""
     kept = [(model, terms, *tariff) for (model, terms), tariff in _steady.items()]
-    return json.dumps({"version": version(), "tariffs": kept}) if _learned else ""
+    return json.dumps({"version": version(), "tariffs": kept}) if _learned and version() else ""
 
 
 # ---- What the package says ----------------------------------------------------------------------
@@ -101,6 +119,8 @@ def tariffs() -> str:
 def _tiers_at(model: str, terms: str, at: float) -> list[_Tier] | None:
     """The tiers by the package itself, which is asked for the steady tariff too where that is not known."""
     global _learned
+    if not work():
+        return None
     asked = _asked(model)
     context = _context(terms)
     if asked is None or (terms and not context):

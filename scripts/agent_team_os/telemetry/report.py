@@ -11,7 +11,7 @@ from typing import Any
 
 from ..protocol import frame, show
 from ..protocol.errors import Usage
-from ..text import Page
+from ..text import Page, place
 from . import notice, store
 
 KINDS = ("agent", "domain", "thread", "session", "model", "day")
@@ -119,12 +119,15 @@ def today(db: sqlite3.Connection) -> dict[str, tuple[int, float | None]]:
 _HEAD = ("dollars", "tokens", "input", "output", "cache read", "written 5m", "written 1h")
 
 
-def page(found: dict[str, Any], agent: str | None, priced: bool, ato: str) -> Page:
-    """The table, and what to do next. Names of models and sessions come from files of anybody: they are framed."""
+def page(found: dict[str, Any], agent: str | None, priced: bool, folder: str, ato: str) -> Page:
+    """The table, and what to do next; without rows the folder in which transcripts are looked for.
+
+    Names of models and sessions come from files of anybody: they are framed.
+    """
     spent = f"Tokens and dollars by {found['by']}" + (f" for {agent}" if agent else "")
     spent += f", since {show.day_time(found['since'])}" if found["since"] else ""
     if not found["rows"]:
-        return Page([f"{spent}: none."], [], [f"Where transcripts are looked for: {ato} telemetry --help"])
+        return Page([f"{spent}: none."], [], [f"Transcripts are looked for in {place(folder)}."])
     rows = [(found["by"], *_HEAD), *((show.one_line(row["key"], 40), *_cells(row)) for row in found["rows"])]
     if len(found["rows"]) > 1:
         rows.append(("total", *_cells(found["total"])))
@@ -141,11 +144,14 @@ def page(found: dict[str, Any], agent: str | None, priced: bool, ato: str) -> Pa
         models = ", ".join(show.one_line(name, 40) for name in found["unpriced_models"])
         lines.append(f"{notice.amount(total['unpriced'])} tokens have no known price, so no dollars: {models}")
     elif total["unpriced"]:
-        foot.append(f'No dollars without the package genai-prices: "{sys.executable}" -m pip install genai-prices')
+        foot.append(
+            f'No dollars without the package genai-prices: "{sys.executable}" -m pip install "genai-prices<0.3"'
+        )
     if found["broken_lines"]:
         foot.append(f"{found['broken_lines']} broken lines in transcripts were skipped.")
     other = "thread" if found["by"] != "thread" else "model"
-    foot.append(f"Next: {ato} telemetry --by {other}" + ("" if found["since"] else " --since 7d"))
+    mine = f" --agent {agent}" if agent else ""
+    foot.append(f"Next: {ato} telemetry --by {other}{mine}" + ("" if found["since"] else " --since 7d"))
     return Page([spent], lines, foot, frame.FOUND)
 
 

@@ -5,7 +5,8 @@ whichever comes first, and a transcript's place moves only if nobody else has mo
 is counted once.
 
 It is derived, but for what transcripts told that are gone: the client deletes them after some weeks, and what they
-cost was spent all the same. So it is as durable as SQLite makes it, and a damaged one is set aside, not deleted.
+cost was spent all the same. So it is as durable as SQLite makes it, and a damaged one is set aside: nothing deletes it
+or takes its name.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 from ..protocol.errors import BusError, CannotWrite, LockBusy
 from ..storage import files
-from . import notice
+from . import aside, notice
 from .transcripts import Place
 
 T = TypeVar("T")
@@ -55,7 +57,8 @@ _KEEP_BETTER = f"""
     SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)}
     WHERE (-excluded.side, excluded.tokens, -excluded.copied) > (-side, tokens, -copied)
 """
-_DAMAGED = frozenset(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_MISMATCH", "SQLITE_FORMAT"))
+_SHAPE = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table'"
+_DAMAGED = frozenset(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_MISMATCH", "SQLITE_FORMAT"))
 _FOREIGN = "it is a database of another program or another version"
 _BUSY = frozenset(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
@@ -98,28 +101,32 @@ def using(home: str, work: Callable[[sqlite3.Connection], T]) -> T:
     path = notice.usage(home)
     try:
         for last in (False, True):
-            number = _make(path)
+            number = _make(home, path)
             try:
                 with _opened(path) as db:
                     return work(db)
             except (sqlite3.Error, Foreign) as error:
                 if last or not is_damage(error):
                     raise refusal(path, error) from None
-                _set_aside(path, number)
+                aside.move(home, path, number)
     except OSError as error:
         raise CannotWrite(f"cannot write {error.filename or path}: {error.strerror}", "See: ato doctor") from None
     raise AssertionError
 
 
-def _make(path: str) -> int:
+def _make(home: str, path: str) -> int:
     """The number of the database's file, which is made, empty and private, where there is none."""
     files.make_folder(os.path.dirname(path))
-    with contextlib.suppress(FileExistsError):
-        os.close(files.begin(path, b""))
-    if not files.is_file(path):
-        _set_aside(path, os.lstat(path).st_ino)
-        return _make(path)
-    status = os.stat(path)
+    while True:
+        with contextlib.suppress(FileExistsError):
+            os.close(files.begin(path, b""))
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            continue  # another process has just set it aside
+        if stat.S_ISREG(status.st_mode):
+            break
+        aside.move(home, path, status.st_ino)
     if status.st_mode & 0o077:
         files.set_mode(path, 0o600)
     return status.st_ino
@@ -143,9 +150,18 @@ def _opened(path: str) -> Iterator[sqlite3.Connection]:
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {OURS}")
                 db.execute(f"PRAGMA user_version = {VERSION}")
+        if not _shape() <= set(db.execute(_SHAPE)):
+            raise Foreign("it lacks tables or columns")
         yield db
     finally:
         db.close()
+
+
+def _shape() -> set[tuple[str, str]]:
+    """All tables with all columns that a store has."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(_TABLES)
+        return set(model.execute(_SHAPE))
 
 
 @contextlib.contextmanager
@@ -172,18 +188,6 @@ def refusal(path: str, error: Exception) -> BusError:
     if name.startswith(tuple(_BUSY)):
         return LockBusy("another process is writing what it has counted", "Try again in a moment.")
     return CannotWrite(f"cannot use {path}: {error}", "See: ato doctor")
-
-
-def _set_aside(path: str, number: int) -> None:
-    """Move a damaged database out of the way; one of the same kind from before gives way to it."""
-    try:
-        if os.lstat(path).st_ino != number:
-            return  # another process was faster, and this is its new one
-        files.supersede(path, path + ".broken")
-    except FileNotFoundError:
-        return
-    for ending in ("-journal", "-wal", "-shm"):  # which would be taken for those of the new one
-        files.remove(path + ending)
 
 
 # ---- Places -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Transcripts: where Claude Code keeps them, and the few of their lines that tell of a request or a thread."""
+"""Transcripts: where Claude Code keeps them, and the few of their lines that may tell of a request or a thread."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ BLOCK = 1_048_576  # bytes read at once: what is searched three times stays in t
 LONGEST = 64 * 1_048_576  # bytes of a line; a longer one is skipped
 USAGE, _THREAD = b'"usage"', b"thread-"
 THREAD = re.compile(rb"thread-[0-9]{8}-[a-z0-9]{6}(?![a-z0-9])")
+# A thread where our pages name one, as far as bytes tell: `entries.thread` says whether it is one.
+_NAMED = re.compile(rb'(?:Thread {4}|\(|thread_id\\":\\")(' + THREAD.pattern + rb")")
+_NONE: frozenset[bytes] = frozenset()
 # The object behind the word, with objects in it but none in those: a deeper one is not recognised.
 _OBJECT = re.compile(rb'"usage"\s*:\s*\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}')
 _SIDE = b'"isSidechain":true'
@@ -144,8 +147,8 @@ def _sample(fd: int, offset: int) -> int:
     return zlib.crc32(os.pread(fd, min(_SAMPLE, offset), max(offset - _SAMPLE, 0)), zlib.crc32(head))
 
 
-def lines(block: bytes, whole: int) -> Iterator[tuple[bytes, bytes]]:
-    """The lines that may tell of a request or name one thread, each with that thread or nothing; `whole` ends the last.
+def lines(block: bytes, whole: int) -> Iterator[tuple[bytes, frozenset[bytes]]]:
+    """The lines that may tell of a request or name threads, each with those; `whole` ends the last.
 
     Nothing else of a transcript is looked at: most of it is what tools returned.
     """
@@ -154,10 +157,9 @@ def lines(block: bytes, whole: int) -> Iterator[tuple[bytes, bytes]]:
         at = min(usage, thread) if usage >= 0 and thread >= 0 else max(usage, thread)
         start, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
         line = block[start:end]
-        named = set(THREAD.findall(line)) if 0 <= thread < end else set()
-        one = named.pop() if len(named) == 1 else b""  # several are a listing
-        if one or 0 <= usage < end:
-            yield line, one
+        named = frozenset(_NAMED.findall(line)) if 0 <= thread < end else _NONE
+        if named or 0 <= usage < end:
+            yield line, named
         if 0 <= usage < end:
             usage = block.find(USAGE, end, whole)
         if 0 <= thread < end:
