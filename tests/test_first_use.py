@@ -273,7 +273,7 @@ def test_bus_lists_everybody(team: Team) -> None:
     assert [row["name"] for row in shown["agents"]] == ["away", "dev", "growth", "ops"]
     rows = {row["name"]: row for row in shown["agents"]}
     for row in shown["agents"]:
-        assert set(row) == {"name", "role", "domain", "god", "pending", "state", "last_seen", "sessions"}
+        assert set(row) == {"name", "role", "domain", "god", "pending", "state", "last_seen", "sessions", "today"}
         assert (row["state"], row["last_seen"], row["sessions"]) == ("offline", None, [])
     assert (rows["growth"]["role"], rows["growth"]["domain"]) == ("content", "side")
     assert [name for name, row in rows.items() if row["god"] is True] == ["ops"]

@@ -33,7 +33,10 @@ def finish(bus: Bus, plan_id: str) -> Any:
 
 @pytest.mark.parametrize(
     ("guard", "user"),
-    [("@plans", confirm), ("@plans", begin), ("@plans", finish), ("@dispatch-" + lock.bucket("ops"), dispatch.dispatch)],
+    [
+        *(("@plans", user) for user in (confirm, begin, finish)),
+        ("@dispatch-" + lock.bucket("ops"), dispatch.dispatch),
+    ],
 )
 def test_whoever_changes_it_waits(
     guard: str, user: Callable[[Bus, str], Any], team: Team, monkeypatch: pytest.MonkeyPatch

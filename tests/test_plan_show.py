@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent_team_os.orchestration import plans as planning
+from agent_team_os.protocol.errors import UnknownPlan
 from conftest import Team, tree
 from support import foreign, plans
 from support.desk import Desk
@@ -79,8 +80,10 @@ def test_by_a_part_of_the_id(gods: Team) -> None:
         assert first in said
         assert second in said
     for part in ("", "nope", "../plans", f"{first}.json", first + "\n", first.upper(), "%s", "\x1b[2J", "*"):
-        for verb in ("show", "dispatch"):
-            plans.refused(gods, 1, "unknown-plan", "ops", verb, part)
+        with pytest.raises(UnknownPlan):
+            planning.load(str(gods.home), part)
+    for part in ("", "../plans", "\x1b[2J"):
+        plans.refused(gods, 1, "unknown-plan", "ops", "dispatch", part)
 
 
 def test_the_list(gods: Team) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_from_a_list_to_done(side: Team) -> None:
     said = side.run("dev", "tasks", "depend", "t-2", "t-1").stdout
     assert "It waits for t-1: Fix the login" in said
     head, *lines, foot = side.run("dev", "tasks", "list").stdout.splitlines()
-    assert head == "side  0 begun, 2 to do, 1 waiting, 0 done"
+    assert head == "side  0 begun, 1 to do, 1 waiting, 0 done"
     assert [line.split() for line in lines[:2]] == [
         ["t-1", "todo", "p1", "dev", "Fix", "the", "login"], ["t-2", "todo", "p2", "-", "Write", "the", "notes"],
     ]  # fmt: skip
@@ -57,6 +58,56 @@ def test_a_reference_may_be_a_path(side: Team) -> None:
     assert made["refs"] == [f"file://{side.root}/dev/notes%20to%20self.md"]
 
 
+def test_the_list_tells_what_can_be_done(side: Team) -> None:
+    """Each task counts once, and the one to take up is none that waits, whatever is asked for."""
+
+    def said(*options: str) -> tuple[str, str]:
+        lines = side.run("dev", "tasks", "list", *options).stdout.splitlines()
+        return lines[0], lines[-1]
+
+    for title, *options in (["one"], ["two", "--depends", "t-1"], ["three", "--depends", "t-1", "--assignee", "dev"]):
+        side.json("dev", "tasks", "add", title, *options)
+    side.json("dev", "tasks", "start", "t-2")  # which waits all the same
+    assert said() == ("side  0 begun, 1 to do, 2 waiting, 0 done", "Start one: ato tasks start t-1")
+    assert said("--blocked") == ("side  0 begun, 0 to do, 2 waiting, 0 done", "Show one: ato tasks show t-2")
+    assert said("--assignee", "dev") == ("side  0 begun, 0 to do, 1 waiting, 0 done", "Show one: ato tasks show t-3")
+    side.json("dev", "tasks", "start", "t-1")
+    assert said() == ("side  1 begun, 0 to do, 2 waiting, 0 done", "Close one: ato tasks done t-1")
+
+
+def test_a_list_of_nothing(side: Team) -> None:
+    """A filter that fits no task is not taken for a list that is empty; both say what to do next."""
+    assert side.run("dev", "tasks", "list").stdout == "side  no tasks\nAdd one: ato tasks add TITLE\n"
+    side.json("dev", "tasks", "add", "one")
+    for options in (["--status", "done"], ["--assignee", "ops"], ["--blocked"]):
+        said = side.run("dev", "tasks", "list", *options).stdout
+        assert said == "side  no such tasks\nSee all: ato tasks list\n"
+
+
+def test_what_was_done_is_reopened(side: Team) -> None:
+    """To start what is done is said to reopen it; only that is."""
+    side.json("dev", "tasks", "add", "one")
+    for verb, said in (("start", "Started"), ("start", "Started"), ("done", "Closed"), ("start", "Reopened")):
+        assert side.run("dev", "tasks", verb, "t-1").stdout.startswith(f"{said} t-1.\n")
+
+
+@pytest.mark.parametrize("group", ["tasks", "plan"])
+def test_without_a_verb(group: str, side: Team) -> None:
+    """A group without a verb prints its help and ends well, as the program does; with --json it is refused."""
+    done = side.run("dev", group)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", side.run("dev", group, "--help").stdout)
+    assert done.stdout.startswith(f"Usage: ato {group} ")
+    side.refused(64, "usage", "dev", group)
+
+
+def test_no_name_stands_over_what_many_share(side: Team) -> None:
+    """The tasks of agents without a domain are not headed with the name of the one that asks."""
+    side.map(agents={"ops": {}, "dev": {}})
+    assert side.run("dev", "tasks", "list").stdout.startswith("no domain  no tasks\n")
+    side.json("ops", "tasks", "add", "one")
+    assert side.run("dev", "tasks", "list").stdout.startswith("no domain  0 begun, 1 to do")
+
+
 def test_each_domain_has_its_own(side: Team) -> None:
     """Agents of one domain share their tasks, other domains do not see them, and agents without one share another."""
     side.map(agents={"ops": {"domain": "work"}, "dev": {"domain": "side"}, "lead": {"domain": "side"}, "max": {}})
@@ -77,6 +128,7 @@ def test_refusals(side: Team) -> None:
     side.refused(1, "unknown-task", "dev", "tasks", "start", "t-2")
     side.refused(1, "unknown-task", "dev", "tasks", "depend", "t-1", "t-2")
     side.refused(1, "unknown-agent", "dev", "tasks", "add", "x", "--assignee", "growht")
+    side.refused(1, "unknown-agent", "dev", "tasks", "list", "--assignee", "growht")
     side.refused(4, "invalid-task", "dev", "tasks", "add", "two\nlines")
     side.refused(4, "invalid-task", "dev", "tasks", "add", "x", "--due", "tomorrow")
     side.refused(4, "invalid-task", "dev", "tasks", "depend", "t-1", "t-1")
@@ -106,6 +158,38 @@ def test_nothing_in_a_task_is_hidden(kind: str, side: Team) -> None:
         assert not unseen(shown.replace("\n", ""))
 
 
+def test_one_task_is_asked_for_alone(team: Team, tmp_path: Path) -> None:
+    """Whoever looks at one task reads that and what it waits for, and not all there are."""
+    program, asked = tmp_path / "task", tmp_path / "asked"
+    team.map(agents={"ops": {}, "dev": {"task_provider": {"kind": "taskwarrior", "program": str(program)}}})
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{asked}\nexec task "$@"\n')
+    program.chmod(0o700)
+    first, second = (team.json("dev", "tasks", "add", title)["id"] for title in ("one", "two"))
+    third = team.json("dev", "tasks", "add", "three", "--depends", first, "--depends", second)["id"]
+    team.json("dev", "tasks", "done", second)
+    asked.write_text("")
+    shown = team.run("dev", "tasks", "show", third).stdout
+    assert f"Depends   on {first[:8]} (todo: one)" in shown
+    assert f"Depends   on {second[:8]} (done: two)" in shown
+    filters = [line.split()[-2] for line in asked.read_text().splitlines()]
+    assert (filters[0], {*filters[1:]}, len(filters)) == (third, {first, second}, 3)
+    assert f"waits for {first[:8]}" in team.run("dev", "tasks", "start", third).stdout
+    assert {line.split()[-2] for line in asked.read_text().splitlines()[-2:]} == {first, second}
+
+
+def test_what_a_task_waited_for_may_be_gone(side: Team) -> None:
+    """A task whose dependency was taken out of the manager is shown, says so, and waits no more."""
+    for title, *options in (["one"], ["two"], ["three", "--depends", "t-1", "--depends", "t-2"]):
+        side.json("dev", "tasks", "add", title, *options)
+    path = side.home / "tasks/side.json"
+    document = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**document, "tasks": document["tasks"][1:]}))
+    shown = side.run("dev", "tasks", "show", "t-3").stdout
+    assert "Depends   on t-1 (no longer there)" in shown
+    assert "Depends   on t-2 (todo: two)" in shown
+    assert "It waits for t-2: two" in side.run("dev", "tasks", "start", "t-3").stdout
+
+
 def test_what_is_done_is_said_though_the_rest_is_not_known(team: Team, tmp_path: Path) -> None:
     """A task that was made is reported as made, also when the manager fails right behind it."""
     program = tmp_path / "task"
@@ -113,10 +197,10 @@ def test_what_is_done_is_said_though_the_rest_is_not_known(team: Team, tmp_path:
     program.write_text('#!/bin/sh\nexec task "$@"\n')
     program.chmod(0o700)
     first = team.json("dev", "tasks", "add", "one")
-    # Behind the import it shows single tasks, and no list of all.
+    # Behind the import it shows the new task, and neither a list of all nor the first.
     program.write_text(
         f'#!/bin/sh\ncase "$*" in\n*import*) : >{tmp_path}/imported ;;\n'
-        f'*"string export") [ ! -e {tmp_path}/imported ] || exit 1 ;;\nesac\nexec task "$@"\n'
+        f'*"string export"|*{first["id"]}*) [ ! -e {tmp_path}/imported ] || exit 1 ;;\nesac\nexec task "$@"\n'
     )
     said = team.run("dev", "tasks", "add", "two", "--depends", first["id"])
     assert (said.returncode, said.stderr) == (0, "")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent_team_os.tasks import github as kind
-from agent_team_os.tasks.provider import Changes, TaskProviderFailed
+from agent_team_os.tasks.provider import Changes, Place, TaskProviderFailed
 from support.github import REPO, TOKEN, GitHub
 
 ISSUE = f"/repos/{REPO}/issues/1"
@@ -88,6 +88,15 @@ def test_no_program(github: GitHub, tmp_path: Path) -> None:
         with pytest.raises(TaskProviderFailed, match="cannot be run") as failure:
             github.provider(tmp_path, program=program).list({})
         assert "cli.github.com" in failure.value.hint
+
+
+def test_a_program_in_the_home_of_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` in the setting program is the person's home, as in every other kind."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "gh").write_text("#!/bin/sh\necho '[]'\n")
+    (tmp_path / "gh").chmod(0o700)
+    settings = {"kind": "github", "repo": REPO, "program": "~/gh"}
+    assert kind.open(settings, Place(str(tmp_path / "bus"), "side")).list({}) == []
 
 
 def test_not_logged_in(provider: kind.GitHub, monkeypatch: pytest.MonkeyPatch) -> None:

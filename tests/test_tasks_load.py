@@ -1,4 +1,4 @@
-"""Which task manager an agent has: its own, its domain's, or the file; and those that other packages bring."""
+"""Providers that other packages bring: found by their entry point, and blamed for what goes wrong in them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,12 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agent_team_os.protocol.errors import InvalidMap, LockBusy
-from agent_team_os.storage import lock
 from agent_team_os.tasks import load
-from agent_team_os.tasks.file import TaskFile
-from agent_team_os.tasks.mcp import Tools
-from agent_team_os.tasks.provider import UseTool
-from agent_team_os.tasks.taskwarrior import Taskwarrior
 from conftest import Team
 from support.cli import PATIENCE, ROOT
-from test_tasks_mcp import SETTINGS as LINEAR
 
 # A provider of another package, that keeps its tasks in memory, which is enough for one command.
 TRACKER = '''
@@ -62,87 +54,6 @@ def open_tracker(settings, place):
 '''
 
 
-def provider(agent: str, **agent_map: Any) -> Any:
-    """The provider of an agent."""
-    return load.provider_of("/nowhere", agent_map, agent)
-
-
-def test_the_nearest_setting_counts() -> None:
-    """An agent's own setting goes before its domain's, that before the file; another agent's does not matter."""
-    agents = {"dev": {"domain": "side"}, "ops": {"domain": "side", "task_provider": LINEAR}, "max": {}}
-    domains = {"side": {"task_provider": {"kind": "taskwarrior"}}, "work": {"task_provider": LINEAR}}
-    assert isinstance(provider("ops", agents=agents, domains=domains), Tools)
-    assert isinstance(provider("dev", agents=agents, domains=domains), Taskwarrior)
-    assert isinstance(provider("dev", agents=agents), TaskFile)
-    assert isinstance(provider("max", agents=agents, domains=domains), TaskFile)
-    assert isinstance(provider("nobody"), TaskFile)
-
-
-@pytest.mark.parametrize("kind", ["jira", "File", "", "../file", "load", "agent_team_os.tasks.file"])
-def test_a_kind_that_nobody_offers(kind: str) -> None:
-    """An unknown kind is an invalid map, and the kinds there are are named."""
-    with pytest.raises(InvalidMap) as refusal:
-        provider("dev", agents={"dev": {"task_provider": {"kind": kind}}})
-    assert "file, github, mcp, taskwarrior" in refusal.value.message
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"kind": "file", "path": "/tmp/x"}, {"kind": "taskwarrior", "data": ""}, {"kind": "taskwarrior", "program": 1},
-        {"kind": "taskwarrior", "data": "a\0b"}, {"kind": "taskwarrior", "rc": "x"}, {"kind": "mcp"},
-    ],
-)  # fmt: skip
-def test_settings_a_kind_cannot_use(settings: dict[str, Any]) -> None:
-    """A setting that means nothing is an invalid map, not silently ignored."""
-    with pytest.raises(InvalidMap):
-        provider("dev", agents={"dev": {"task_provider": settings}})
-
-
-def test_a_map_with_a_wrong_kind_still_carries_mail(team: Team) -> None:
-    """Only what needs a task manager is refused when its settings are wrong."""
-    team.map(agents={"ops": {}, "dev": {"task_provider": {"kind": "jira"}}})
-    team.refused(4, "invalid-map", "dev", "tasks", "list")
-    team.ask("ops", "dev")
-    assert team.json("dev", "inbox")["count"] == 1
-
-
-# ---- A look, and a change that rests on it
-
-
-def test_who_ensures_a_task_holds_others_off(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While somebody looks for the task of a reference nobody else makes it; other references are free."""
-    home, provider = str(team.home), load.provider_of(str(team.home), {}, "dev")
-    monkeypatch.setattr(load, "_PATIENCE", 0.0)
-    with lock.guard(home, "@task-" + lock.bucket("x:1")):
-        with pytest.raises(LockBusy):
-            load.ensure(provider, {"title": "x"}, "x:1", home)
-        assert load.ensure(provider, {"title": "x"}, "x:2", home)["refs"] == ["x:2"]
-    assert [task["refs"] for task in provider.list({})] == [["x:2"]]
-
-
-def test_who_adds_dependencies_holds_others_off(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While somebody adds to what tasks wait for nobody else does, whichever way the task is named."""
-    home, provider = str(team.home), load.provider_of(str(team.home), {}, "dev")
-    made = [provider.create({"title": "x"})["id"] for _ in range(2)]
-    monkeypatch.setattr(load, "_PATIENCE", 0.0)
-    with lock.guard(home, "@task-" + lock.bucket("depend")), pytest.raises(LockBusy):
-        load.depend(provider, made[0], made[1:], home)
-    assert load.depend(provider, made[0], made[1:], home)["depends_on"] == made[1:]
-
-
-def test_a_task_only_the_model_can_make_is_asked_for(team: Team) -> None:
-    """Where only the model can look for a task, ensuring it asks for the tool that makes it, with the reference."""
-    tools = load.provider_of(str(team.home), {"agents": {"dev": {"task_provider": LINEAR}}}, "dev")
-    with pytest.raises(UseTool) as asked:
-        load.ensure(tools, {"title": "x", "refs": ["file:///a"]}, "x:1", str(team.home))
-    assert asked.value.tool == LINEAR["tools"]["create"]
-    assert asked.value.arguments["refs"] == ["file:///a", "x:1"]
-
-
-# ---- A provider of another package
-
-
 class Installed:
     """An environment of its own in which the program is started, as its launcher starts it."""
 
@@ -165,12 +76,12 @@ class Installed:
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         (about / "entry_points.txt").write_text(f"[{load.GROUP}]\n{points}\n")
 
-    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
         """`ato tasks ARGS` of dev."""
         command = [str(self.python), "-I", "-S", str(ROOT / "scripts/agent_team_os/__main__.py"), "tasks", *args]
         return subprocess.run(
-            command, cwd=self.team.root / "dev", env=self.team.env, capture_output=True, text=True, check=False,
-            timeout=PATIENCE,
+            command, cwd=self.team.root / "dev", env={**self.team.env, **env}, capture_output=True, text=True,
+            check=False, timeout=PATIENCE,
         )  # fmt: skip
 
 
@@ -250,3 +161,70 @@ def test_the_provider_of_the_docs_works(installed: Installed) -> None:
     ]
     (installed.team.root / "notes.json").write_text("no JSON")
     assert installed.run("list").returncode == 70
+    for wrong in ({"kind": kind}, {**settings, "path": 1}, {**settings, "folder": "~"}):
+        installed.team.map(domains={"side": {"task_provider": wrong}})
+        done = installed.run("list", "--json")
+        assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (4, "invalid-map")
+
+
+# ---- What goes wrong in it
+
+
+@pytest.mark.parametrize("verb", [["list"], ["show", "x"], ["add", "x"], ["start", "x"], ["done", "x"]], ids=" ".join)
+def test_what_breaks_in_it_is_its_own(verb: list[str], installed: Installed) -> None:
+    """Whatever a method of another package raises is a failure of its kind, also what looks like one of the disk."""
+    raising = "def broken(self, *args):\n    raise OSError(5, 'no net')\n\n\n"
+    methods = "".join(f"Tracker.{name} = broken\n" for name in ("list", "get", "create", "update", "close"))
+    installed.add("tracker", "tracker = tracker:open_tracker", f"{TRACKER}\n\n{raising}{methods}")
+    done = installed.run(*verb, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (70, "task-provider"), done.stderr
+    assert error["message"].startswith("the task provider tracker has failed: OSError: ")
+    assert "settings" in error["hint"]
+    traced = installed.run(*verb, AGENT_TEAM_OS_DEBUG="1")
+    assert "in broken" in traced.stderr
+
+
+def test_what_breaks_when_it_is_opened(installed: Installed) -> None:
+    """So is what goes wrong while it is opened."""
+    installed.add("tracker", "tracker = tracker:open_tracker")
+    installed.team.map(domains={"side": {"task_provider": {"kind": "tracker"}}})  # without its team
+    done = installed.run("list")
+    assert done.returncode == 70
+    assert "the task provider tracker has failed: KeyError: 'team'" in done.stderr
+    assert "report this" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["None", "[]", '{"id": "x", "title": "x"}', '{**FULL, "status": "open"}', '{**FULL, "assignee": 7}',
+     '{**FULL, "depends_on": None}', '{**FULL, "due": "soon"}', '{**FULL, "notes": "none"}', '{**FULL, "id": ""}'],
+)  # fmt: skip
+def test_what_is_no_task_is_its_failure(answer: str, installed: Installed) -> None:
+    """An answer that is no task with all its fields is a failure of the kind, in every verb."""
+    full = "FULL = {**check.new({'title': 'x'}), 'id': 'x'}"
+    code = f"{TRACKER}\n\n{full}\n\n\ndef answer(*args):\n    return {answer}\n"
+    methods = "".join(f"Tracker.{name} = answer\n" for name in ("get", "create", "update", "close"))
+    listing = "Tracker.list = lambda self, wanted: [answer()]\n"
+    installed.add("tracker", "tracker = tracker:open_tracker", f"{code}\n\n{methods}{listing}")
+    for verb in (["list"], ["show", "x"], ["add", "x"], ["start", "x"], ["done", "x"]):
+        done = installed.run(*verb)
+        assert done.returncode == 70
+        assert "the task provider tracker has given" in done.stderr
+
+
+def test_what_it_says_of_ids_is_kept(installed: Installed) -> None:
+    """A method `short` is how its ids are shown, as with the kinds of this program."""
+    installed.add(
+        "tracker", "tracker = tracker:open_tracker", f"{TRACKER}\n\nTracker.short = lambda self, task_id: task_id[-1]\n"
+    )
+    assert installed.run("add", "x").stdout.startswith("Added 1.\n")
+
+
+def test_nothing_it_gives_is_hidden(installed: Installed) -> None:
+    """An assignee that is no agent name may be anything, and is shown with its control characters visible."""
+    odd = "Tracker.create = lambda self, task: {**check.new(task), 'id': 'x', 'assignee': 'a\\x1b[2J'}\n"
+    installed.add("tracker", "tracker = tracker:open_tracker", f"{TRACKER}\n\n{odd}")
+    said = installed.run("add", "x").stdout
+    assert "\x1b" not in said
+    assert "p2, a<U+001B>[2J)" in said

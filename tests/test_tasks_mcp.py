@@ -1,4 +1,4 @@
-"""The kind `mcp`: the command says which tool the model has to call, and a tool's answer is a task again."""
+"""The kind `mcp`: the command says which tool the model has to call, with what, in the manager's words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from agent_team_os.protocol.errors import InvalidMap
 from agent_team_os.tasks import mcp
-from agent_team_os.tasks.provider import PRIORITIES, STATUSES, InvalidTask, Place, TaskProviderFailed, UseTool
+from agent_team_os.tasks.provider import PRIORITIES, STATUSES, InvalidTask, Place, UseTool
 from conftest import Team
 from support.attacks import ATTACKS
 from support.task_manager import FULL, THREAD, TITLES, WRONG
@@ -89,31 +89,32 @@ def test_a_field_without_a_place() -> None:
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("priority", PRIORITIES)
 def test_from_arguments_to_a_task_and_back(status: Any, priority: Any) -> None:
-    """A task whose arguments a tool answers with is the task again, with every status and priority."""
+    """Read back by the table of the mapping the arguments are the task again, with every status and priority."""
     tools = provider()
     wanted = {**FULL, "status": status, "priority": priority, "depends_on": ["ENG-1", "ENG-2"]}
-    given = asked(lambda: tools.update("ENG-7", wanted)).arguments  # type: ignore[arg-type]
-    assert tools.from_tool(json.loads(json.dumps(given))) == {**wanted, "id": "ENG-7"}
+    given = json.loads(json.dumps(asked(lambda: tools.update("ENG-7", wanted)).arguments))  # type: ignore[arg-type]
+    table = tools.mapping
+    assert given.pop("identifier") == "ENG-7"
+    assert {theirs: ours for ours, theirs in table.status.items()}[given.pop("status")] == status
+    assert {theirs: ours for ours, theirs in table.priority.items()}[given.pop("priority")] == priority
+    names = {"title": "title", "assignee": table.assignee, "depends_on": table.depends_on, **table.others}
+    ours = {theirs: name for name, theirs in names.items()}
+    assert {ours[name]: value for name, value in given.items()} == {
+        name: value for name, value in wanted.items() if name not in ("status", "priority")
+    }
 
 
 @pytest.mark.parametrize("kind", TITLES)
 def test_titles_are_only_text(kind: str) -> None:
-    """A title comes back letter for letter."""
-    tools = provider()
-    given = asked(lambda: tools.create({"title": TITLES[kind]})).arguments
-    assert tools.from_tool({**given, "identifier": 7})["title"] == TITLES[kind]
+    """A title is handed on letter for letter."""
+    assert asked(lambda: provider().create({"title": TITLES[kind]})).arguments["title"] == TITLES[kind]
 
 
-@pytest.mark.parametrize(
-    "answer", [None, [], "text", {}, {"title": "x"}, {"identifier": "ENG-7"},
-               {"identifier": "ENG-7", "title": "x", "status": "Backlog"},
-               {"identifier": "ENG-7", "title": "x", "priority": 9}],
-)  # fmt: skip
-def test_an_answer_that_is_no_task(answer: Any) -> None:
-    """An answer without what a task needs, or in words the settings do not have, is refused with what to set."""
-    with pytest.raises(TaskProviderFailed) as failure:
-        provider().from_tool(answer)
-    assert "AGENT_MAP.json" in failure.value.hint
+def test_names_may_change_places() -> None:
+    """What our fields are called there counts, not what they would be called without the settings."""
+    tools = provider(fields={"title": "name", "note": "title"})
+    given = asked(lambda: tools.update("ENG-7", {"title": "x", "note": "y"})).arguments
+    assert given == {"id": "ENG-7", "name": "x", "title": "y"}
 
 
 @pytest.mark.parametrize("kind", WRONG)
@@ -130,6 +131,8 @@ def test_what_is_no_task_is_refused(kind: str) -> None:
         {"tools": None}, {"tools": {}}, {"tools": {**TOOLS, "create": "rm -rf /"}}, {"tools": {**TOOLS, "burn": "x"}},
         {"tools": {k: v for k, v in TOOLS.items() if k != "list"}}, {"fields": []}, {"fields": {"colour": "x"}},
         {"fields": {"id": None}}, {"fields": {"due": "when", "note": "when"}}, {"status": {"todo": "Todo"}},
+        {"fields": {"assignee": "id"}}, {"fields": {"due": "title"}}, {"fields": {"assignee": 5}},
+        {"fields": {"assignee": ""}}, {"fields": {"assignee": True}},
         {"status": {"todo": "a", "doing": "a", "done": "b"}}, {"priority": {"p0": None}}, {"url": "x"},
     ],
 )  # fmt: skip

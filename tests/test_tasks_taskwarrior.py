@@ -129,6 +129,29 @@ def test_settings_of_the_person_do_not_matter(team: Team, own: Path) -> None:
     assert team.json("dev", "tasks", "list")["tasks"] == [{**made, "blocked": False}]
 
 
+def test_what_a_person_wrote_may_be_odd(team: Team, own: Path) -> None:
+    """A task with control characters, or with no agent and no thread in our attributes, is a task like others; its
+    numbers stay when it is changed, also those that are 0.
+    """
+    odd = {
+        "uuid": "0a0b0c0d-0000-4000-8000-000000000000", "description": "a\x1b[31mred\x07", "ato_agent": "Max M\x1b[2J",
+        "ato_thread": "thread 1", "status": "pending", "recur": "weekly", "imask": 0, "due": "20300601T000000Z",
+        "parent": "0a0b0c0e-0000-4000-8000-000000000000",
+    }  # fmt: skip
+    types = ("rc.uda.ato_agent.type=string", "rc.uda.ato_thread.type=string")
+    task(own, *types, "import", "-", given=json.dumps(odd))
+    assert b"\x1b" in (own / "pending.data").read_bytes()
+    (listed,) = team.json("dev", "tasks", "list")["tasks"]
+    assert (listed["title"], listed["assignee"], listed["thread_id"]) == (odd["description"], None, None)
+    assert "\x1b" not in team.run("dev", "tasks", "list").stdout
+    said = team.run("dev", "tasks", "start", "0a0b").stdout
+    assert "\x1b" not in said
+    assert "p2, nobody)" in said
+    (left,) = json.loads(task(own, *types, "export"), strict=False)
+    assert {name: left[name] for name in odd} == odd
+    assert left["start"]
+
+
 def test_part_of_an_id(team: Team, own: Path) -> None:
     """The first characters of an id are enough when no other begins so; the list shows eight."""
     tasks = [{"uuid": f"00000{number}-0000-4000-8000-000000000000", "description": "x"} for number in (100, 101, 200)]

@@ -62,7 +62,10 @@ class Verbs(click.Group):
 
             near = difflib.get_close_matches(name, VERBS, 1)
             raise click.UsageError(f'no verb "{name[:80]}"' + (f". Did you mean {near[0]}?" if near else ""), ctx)
-        return super().resolve_command(ctx, args)
+        found, command, rest = super().resolve_command(ctx, args)
+        if not rest and isinstance(command, click.Group) and command.no_args_is_help:
+            rest = ["--help"]  # as the program itself does without a verb
+        return found, command, rest
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -84,6 +87,8 @@ def run() -> NoReturn:
         command = error.ctx.command_path if error.ctx else "ato"
         status = output.failure("usage", error.format_message(), f"See: {command} --help", 64)
     except BusError as error:
+        if error.__cause__ and os.environ.get("AGENT_TEAM_OS_DEBUG"):  # somebody else's mistake
+            raise
         status = output.failure(error.code, error.message, error.hint, error.status)
     except (click.Abort, KeyboardInterrupt):
         status = 130

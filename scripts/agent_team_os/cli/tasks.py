@@ -11,7 +11,7 @@ import click
 from ..mail import identity
 from ..protocol.errors import BusError
 from ..tasks import links, load, page
-from ..tasks.provider import PRIORITIES, STATUSES, Filter, NewTask, Task, TaskProvider, UseTool, blocked
+from ..tasks.provider import PRIORITIES, STATUSES, Filter, NewTask, Task, TaskProvider, UnknownTask, UseTool, blocked
 from . import content, here, output
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -43,6 +43,14 @@ class _Here:
         self.provider: TaskProvider = load.provider_of(self.bus.home, self.bus.map, agent)
         self.short: Callable[[str], str] = getattr(self.provider, "short", str)
 
+    def around(self, task: Task) -> dict[str, Task]:
+        """A task and those it depends on that are still there, by id."""
+        found = {task["id"]: task}
+        for other in task["depends_on"]:
+            with contextlib.suppress(UnknownTask):
+                found[other] = self.provider.get(other)
+        return found
+
     def every(self, some: list[Task]) -> dict[str, Task]:
         """These tasks and all they depend on, by id."""
         found = {task["id"]: task for task in some}
@@ -57,7 +65,7 @@ class _Here:
             return
         every = {}
         with contextlib.suppress(BusError):  # it is done, whatever else cannot be found out
-            every = self.every([task])
+            every = self.around(task)
         output.show_page(page.changed(what, task, every, output.program(), self.short))
 
 
@@ -88,8 +96,8 @@ def list_(status: Any, assignee: str | None, only_blocked: bool, as_json: bool) 
         wanted: Filter = {}
         if status:
             wanted["status"] = status
-        if assignee:
-            wanted["assignee"] = assignee
+        if assignee is not None:
+            wanted["assignee"] = identity.check_known(at.bus.map, assignee)
         listed = at.provider.list(wanted)
         every = at.every(listed)
         if only_blocked:
@@ -97,8 +105,11 @@ def list_(status: Any, assignee: str | None, only_blocked: bool, as_json: bool) 
         if at.as_json:
             output.emit({"tasks": [_with_blocked(task, every) for task in listed]})
             return
-        name = at.bus.map.get("agents", {}).get(at.bus.agent, {}).get("domain") or at.bus.agent
-        output.show_page(page.tasks(name, listed, every, output.program(), at.short, output.bold))
+        name = at.bus.map.get("agents", {}).get(at.bus.agent, {}).get("domain") or "no domain"
+        if listed:
+            output.show_page(page.tasks(name, listed, every, output.program(), at.short, output.bold))
+        else:
+            output.show_page(page.none(name, bool(wanted or only_blocked), output.program()))
 
 
 @tasks.command()
@@ -108,7 +119,7 @@ def show(task_id: str, as_json: bool) -> None:
     """Show a task with its remarks and what it waits for."""
     with _asking(as_json) as at:
         task = at.provider.get(task_id)
-        every = at.every([task])
+        every = at.around(task)
         if at.as_json:
             output.emit(_with_blocked(task, every))
         else:
@@ -148,7 +159,11 @@ def add(
 def start(task_id: str, as_json: bool) -> None:
     """Say that a task is begun."""
     with _asking(as_json, writes=True) as at:
-        at.report("Started", at.provider.update(task_id, {"status": "doing"}))
+        was = ""
+        if not at.as_json:
+            with contextlib.suppress(UseTool):  # it does not matter to the tool that starts one
+                was = at.provider.get(task_id)["status"]
+        at.report("Reopened" if was == "done" else "Started", at.provider.update(task_id, {"status": "doing"}))
 
 
 @tasks.command()

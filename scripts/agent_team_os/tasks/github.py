@@ -9,6 +9,7 @@ nothing, so what somebody elsewhere writes into the body in that moment is lost.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -30,6 +31,10 @@ _STATES = {"todo": "open", "doing": "open", "done": "closed"}
 
 def open(settings: Mapping[str, Any], place: Place) -> GitHub:
     """The issues of `repo` ("owner/name"), on `host` (github.com), by the program `program` (gh)."""
+    unknown = sorted(settings.keys() - {"kind", "repo", "host", "program"})
+    if unknown:
+        what = f'the task provider "github" has no setting "{unknown[0][:80]}"'
+        raise InvalidMap(what, "Its settings are repo, host, and program, a path.")
     repo, host, program = settings.get("repo"), settings.get("host", "github.com"), settings.get("program", "gh")
     for name, value, form, what in (
         ("repo", repo, _REPO, 'a repository as "owner/name"'),
@@ -41,7 +46,7 @@ def open(settings: Mapping[str, Any], place: Place) -> GitHub:
                 f"the agent map: task_provider of kind github needs as {name} {what}",
                 'Write it so: {"kind": "github", "repo": "owner/name"}',
             )
-    return GitHub(str(repo), str(host), str(program), place.home)
+    return GitHub(str(repo), str(host), os.path.expanduser(str(program)), place.home)
 
 
 class GitHub:

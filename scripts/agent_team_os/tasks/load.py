@@ -33,10 +33,15 @@ def settings_of(agent_map: Mapping[str, Any], agent: str) -> Mapping[str, Any]:
 
 
 def opened(settings: Mapping[str, Any], place: Place) -> TaskProvider:
-    """The provider for these settings, `task_provider` of the agent map."""
+    """The provider for these settings, `task_provider` of the agent map.
+
+    InvalidMap as `provider_of`; TaskProviderFailed for a package that cannot be loaded, or breaks when it is opened.
+    """
     kind = settings["kind"]
     if kind not in BUILT_IN:
-        return _installed(kind)(settings, place)
+        from .foreign import Foreign
+
+        return Foreign(kind, _installed(kind), settings, place)
     from importlib import import_module
 
     built_in: Open = import_module(f"{__package__}.{kind}").open

@@ -1,7 +1,7 @@
 """The kind `mcp`: a task manager that only the model reaches, through MCP tools.
 
 This program cannot call a tool of the session. So every method raises UseTool: which tool to call, with which
-arguments by the mapping of the settings. `from_tool` reads a tool's answer back into a task.
+arguments by the mapping of the settings.
 
     {"kind": "mcp", "tools": {"create": "mcp__linear__create_issue", …}, "fields": {"title": "title", …},
      "status": {"todo": "Todo", …}, "priority": {"p0": "1", …}}
@@ -25,7 +25,6 @@ from .provider import (
     NewTask,
     Place,
     Task,
-    TaskProviderFailed,
     UseTool,
 )
 
@@ -52,26 +51,33 @@ def open(settings: Mapping[str, Any], place: Place) -> Tools:
     unknown = sorted(settings.keys() - {"kind", "tools", "fields", "status", "priority"})
     if unknown:
         raise InvalidMap(f'the task provider "mcp" has no setting "{unknown[0][:80]}"', _FIX)
-    fields = _words(settings, "fields", tuple(FIELDS))
-    if fields.get("id", "id") is None or fields.get("title", "title") is None:
+    fields = {**FIELDS, **_words(settings, "fields", tuple(FIELDS))}
+    _check_different("fields", fields)
+    if fields["id"] is None or fields["title"] is None:
         raise InvalidMap('the task provider "mcp" cannot do without id and title', _FIX)
-    return Tools(
-        tools, {**FIELDS, **fields}, _all(settings, "status", STATUSES), _all(settings, "priority", PRIORITIES)
-    )
+    return Tools(tools, fields, _all(settings, "status", STATUSES), _all(settings, "priority", PRIORITIES))
 
 
 def _words(settings: Mapping[str, Any], name: str, known: Sequence[str]) -> dict[str, Any]:
-    """A table of the settings: what each of our words is there, no two alike."""
+    """A table of the settings: what each of our words is there."""
     table = settings.get(name, {})
     if not isinstance(table, dict):
         raise InvalidMap(f'{name} of the task provider "mcp" is no object', _FIX)
     for word, there in table.items():
-        if word not in known or not (isinstance(there, (str, int)) or (name == "fields" and there is None)):
+        fits = isinstance(there, (str, int))
+        if name == "fields":
+            fits = there is None or (isinstance(there, str) and there != "")
+        if word not in known or not fits:
             raise InvalidMap(f'{name} of the task provider "mcp" cannot have "{word[:80]}"', _FIX)
-    used = [there for there in table.values() if there is not None]
-    if len(set(used)) != len(used):
-        raise InvalidMap(f'{name} of the task provider "mcp" has one word for two things', _FIX)
     return table
+
+
+def _check_different(name: str, table: Mapping[str, Any]) -> None:
+    """InvalidMap for a table in which two of our words are the same there."""
+    used = [there for there in table.values() if there is not None]
+    twice = next((there for there in used if used.count(there) > 1), None)
+    if twice is not None:
+        raise InvalidMap(f'{name} of the task provider "mcp" has "{str(twice)[:80]}" for two things', _FIX)
 
 
 def _all(settings: Mapping[str, Any], name: str, known: Sequence[str]) -> dict[Any, Any]:
@@ -80,6 +86,7 @@ def _all(settings: Mapping[str, Any], name: str, known: Sequence[str]) -> dict[A
     missing = [word for word in known if word not in table]
     if missing:
         raise InvalidMap(f'{name} of the task provider "mcp" lacks {missing[0]}', _FIX)
+    _check_different(name, table)
     return {word: table[word] for word in known}
 
 
@@ -128,35 +135,6 @@ class Tools:
             self._use("close", self._id(task_id), "The task is done when it says so.")
         self.update(task_id, {"status": "done"})
         raise AssertionError  # update never returns
-
-    def from_tool(self, result: Any) -> Task:
-        """The task in a tool's answer, an object by the mapping; TaskProviderFailed for what is none."""
-        fields = self._fields
-        if not isinstance(result, dict) or not all(result.get(fields[name]) for name in ("id", "title")):
-            what = f"a tool's answer needs {fields['id']} and {fields['title']}"
-            raise TaskProviderFailed(what, "Set fields of the task provider in AGENT_MAP.json.")
-        found = {name: result.get(there) if there else None for name, there in fields.items()}
-        due = show.seconds_of(found["due"])
-        return {
-            "id": str(found["id"]),
-            "title": str(found["title"]),
-            "status": self._ours("status", found["status"], self.mapping.status, "todo"),
-            "assignee": str(found["assignee"]) if found["assignee"] else None,
-            "priority": self._ours("priority", found["priority"], self.mapping.priority, "p2"),
-            "depends_on": [str(other) for other in found["depends_on"] or ()],
-            "due": None if due is None else show.timestamp(due),
-            "refs": [str(ref) for ref in found["refs"] or ()],
-            "thread_id": str(found["thread_id"]) if found["thread_id"] else None,
-        }
-
-    def _ours(self, name: str, there: Any, table: Mapping[Any, Any], absent: str) -> Any:
-        if there is None:
-            return absent
-        ours = [word for word, theirs in table.items() if theirs == there]
-        if not ours:
-            what = f'the task manager has the {name} "{show.one_line(str(there), 40)}", which the settings do not name'
-            raise TaskProviderFailed(what, f"Set {name} of the task provider in AGENT_MAP.json.")
-        return ours[0]
 
     def _id(self, task_id: str) -> dict[str, Any]:
         if not task_id or len(task_id) > 200 or show.one_line(task_id) != task_id:

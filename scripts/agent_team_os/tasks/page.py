@@ -23,18 +23,16 @@ Name = Callable[[str], str]  # an id as it is shown
 def tasks(
     name: str, listed: Sequence[Task], every: Mapping[str, Task], ato: str, short: Name, bold: Callable[[str], str]
 ) -> Page:
-    """The tasks to look at: begun ones first, then the most urgent, then those that wait for others."""
+    """The tasks to look at: begun ones first, then the most urgent, then those that wait for others.
+
+    The heading counts each of them once: one that waits is neither begun nor to do.
+    """
     waits = {task["id"]: _waits_for(task, every) for task in listed}
-    counts = [
-        f"{sum(task['status'] == 'doing' for task in listed)} begun",
-        f"{sum(task['status'] == 'todo' for task in listed)} to do",
-        f"{sum(bool(others) for others in waits.values())} waiting",
-        f"{sum(task['status'] == 'done' for task in listed)} done",
-    ]
+    states = ["waiting" if waits[task["id"]] else task["status"] for task in listed]
+    words = {"doing": "begun", "todo": "to do", "waiting": "waiting", "done": "done"}
+    counts = [f"{states.count(state)} {word}" for state, word in words.items()]
     # What is done is of interest only to who asks for nothing else.
     shown = [task for task in listed if task["status"] != "done"] or list(listed)
-    if not shown:
-        return Page([f"{name}  no tasks", f"Add one: {ato} tasks add TITLE"], [], [], SENTENCE)
     shown.sort(key=lambda one: (one["status"] != "doing", bool(waits[one["id"]]), PRIORITIES.index(one["priority"])))
     cells = []
     for one in shown:
@@ -52,11 +50,18 @@ def tasks(
         more += [f"waits for {show.one_line(others, 60)}"] if others else []
         if more:
             lines.append(f"  {'':<{widths[0]}}  {', '.join(more)}")
-    first = _id(shown[0], short)
-    verb = {"todo": "start", "doing": "done", "done": "show"}[shown[0]["status"]]
-    words = {"start": "Start one", "done": "Close one", "show": "Show one"}
-    foot = f"{words[verb]}: {ato} tasks {verb} {first}"
+    first = next((task for task in shown if not waits[task["id"]]), shown[0])
+    verb = "show" if waits[first["id"]] else {"todo": "start", "doing": "done", "done": "show"}[first["status"]]
+    do = {"start": "Start one", "done": "Close one", "show": "Show one"}[verb]
+    foot = f"{do}: {ato} tasks {verb} {_id(first, short)}"
     return Page([f"{name}  {', '.join(counts)}"], lines, [foot], SENTENCE)
+
+
+def none(name: str, filtered: bool, ato: str) -> Page:
+    """Instead of a list: there are no tasks, or none that fit a filter."""
+    if filtered:
+        return Page([f"{name}  no such tasks", f"See all: {ato} tasks list"], [], [], SENTENCE)
+    return Page([f"{name}  no tasks", f"Add one: {ato} tasks add TITLE"], [], [], SENTENCE)
 
 
 def task(one: Task, every: Mapping[str, Task], ato: str, short: Name) -> Page:
@@ -92,7 +97,8 @@ def _next(one: Task, waits: Sequence[str], ato: str, short: Name) -> list[str]:
 
 def changed(what: str, one: Task, every: Mapping[str, Task], ato: str, short: Name) -> Page:
     """What was done to a task, and what it waits for."""
-    lines = [f"{show.one_line(one['title'])} ({one['status']}, {one['priority']}, {one['assignee'] or 'nobody'})"]
+    who = show.one_line(one["assignee"] or "nobody")
+    lines = [f"{show.one_line(one['title'])} ({one['status']}, {one['priority']}, {who})"]
     lines += [
         f"It waits for {show.one_line(short(other))}: {show.one_line(every[other]['title'], 50)}"
         for other in _waits_for(one, every)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..protocol import home as layout
-from ..protocol import show
+from ..protocol import ids, show
 from ..protocol.errors import InvalidMap
 from . import check
 from .provider import Changes, FieldMap, Filter, NewTask, Place, Priority, Task, TaskProviderFailed, UnknownTask
@@ -97,7 +97,8 @@ class Taskwarrior:
     def _kept(self, task_filter: str = "") -> Every:
         """Taskwarrior's own tasks, the oldest first."""
         try:
-            every = json.loads(self._program.export(task_filter))
+            # It prints control characters of a text as they are.
+            every = json.loads(self._program.export(task_filter), strict=False)
             kept = [task for task in every if task["status"] in _OURS]
             for task in kept:
                 if not (isinstance(task["uuid"], str) and isinstance(task["description"], str)):
@@ -137,16 +138,17 @@ def _task(kept: dict[str, Any]) -> Task:
     """A task of Taskwarrior's as every provider gives it."""
     done = kept["status"] == "completed"
     others = kept.get("depends", [])
+    agent, thread = kept.get("ato_agent"), kept.get("ato_thread")  # anybody may have written them
     return {
         "id": kept["uuid"],
         "title": _decoded(kept["description"]),
         "status": "done" if done else "doing" if kept.get("start") else "todo",
-        "assignee": kept.get("ato_agent"),
+        "assignee": agent if ids.is_agent(agent) else None,
         "priority": _PRIORITY.get(kept.get("priority", ""), "p2"),
         "depends_on": others.split(",") if isinstance(others, str) else list(others),
         "due": _iso(kept.get("due")),
         "refs": _decoded(kept.get("ato_refs", "")).split(),
-        "thread_id": kept.get("ato_thread"),
+        "thread_id": thread if ids.is_thread(thread) else None,
     }
 
 
@@ -170,7 +172,7 @@ def _changed(kept: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
             values["annotations"] = [*values.get("annotations", ()), note]
         elif name == "status":
             _set_status(values, value)
-    return {name: value for name, value in values.items() if value}
+    return {name: value for name, value in values.items() if value not in (None, "", [])}  # 0 is a value
 
 
 def _set_status(values: dict[str, Any], status: str) -> None:
