@@ -143,7 +143,12 @@ def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
             output.note("Nothing was sent.")
         else:
             status = f", {sent['thread_status']}" if sent["thread_status"] not in (None, "open") else ""
-            task = f", task {show.one_line(sent['task_id'], 80)}" if sent.get("task_id") else ""
+            task = ""
+            if sent.get("task_id"):
+                from ..tasks import links
+
+                # Of a reply it is the word of whoever has asked.
+                task = f", task {sent['task_id']}" if links.is_plain(sent["task_id"]) else ", with its task"
             output.say(f"{done} {sent['id']} to {sent['session'] or sent['to']} ({sent['thread_id']}{status}){task}.")
             if sent.get("use_tool"):
                 from . import tasks

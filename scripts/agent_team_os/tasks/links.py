@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import Any, NamedTuple
 
 from ..bus import Bus
@@ -31,6 +32,7 @@ _MOST = 2_097_152  # bytes of a change; it is no larger than its message
 _REF = "ato://"  # and the id of the message: how its task is found, also before the manager has given it an id
 _PATIENCE = 60.0  # seconds that one command waits for another's manager, which may be far away
 _PRIORITY: dict[str, provider.Priority] = dict(zip(messages.PRIORITIES, provider.PRIORITIES))
+_PLAIN = re.compile(r"(?:ato://)?[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST = 500  # characters of a title and of a note
 _LONGEST_ID = 255  # characters that a message has room for
 
@@ -202,7 +204,15 @@ def _settle(bus: Bus, change: Change, done: Outcome) -> None:
     except provider.UseTool as use:
         done.use_tool.append({**vars(use)})
     except (UnknownTask, InvalidTask) as error:  # nothing to wait for
-        done.warnings.append(show.one_line(f"the task {change.task_id} was not changed: {error.message}"))
+        what = f"the task {change.task_id} was not changed: {error.message}"
+        if not is_plain(change.task_id):  # the words of whoever sent the message, which no model is to read unframed
+            what = "the task that the message names was not changed: the task manager has none of that name"
+        done.warnings.append(show.one_line(what))
+
+
+def is_plain(task_id: str) -> bool:
+    """Whether an id looks like one and says nothing."""
+    return _PLAIN.fullmatch(task_id) is not None
 
 
 def _create(bus: Bus, change: Change) -> str:
