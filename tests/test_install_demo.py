@@ -60,8 +60,11 @@ def small(ready: Machine) -> Machine:
     package = ready.clone / "scripts/agent_team_os"
     shutil.rmtree(package)
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    named = {f"agent_team_os.{layer}" for contract in contracts for layer in contract.get("layers", [])}
-    named |= {name for contract in contracts for name in contract.get("source_modules", [])}
+    layers = {layer for contract in contracts for row in contract.get("layers", []) for layer in row.split(" | ")}
+    named = {f"agent_team_os.{layer}" for layer in layers}
+    for contract in contracts:
+        modules = (*contract.get("source_modules", []), *contract.get("forbidden_modules", []))
+        named |= {name for name in modules if name.startswith("agent_team_os.")}
     for name in named:
         module = ready.clone / "scripts" / name.replace(".", "/")
         module.mkdir(parents=True, exist_ok=True)

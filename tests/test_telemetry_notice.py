@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,8 +105,16 @@ def test_no_line_and_no_file_stops_the_roster(team: Team, monkeypatch: pytest.Mo
     counting.catch_up(str(team.home), {"CLAUDE_CONFIG_DIR": str(team.root / ".claude")}, agentmap.starter())
 
 
-def test_a_pass_in_the_background(team: Team) -> None:
+def test_a_pass_in_the_background(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refresh returns at once, at most once a minute, and the figures come later."""
+    started: list[int] = []
+    spawn = os.posix_spawnp
+
+    def noted(*args: Any, **options: Any) -> int:
+        started.append(spawn(*args, **options))
+        return started[-1]
+
+    monkeypatch.setattr(os, "posix_spawnp", noted)  # to wait for what this very process starts
     environ = {**team.env, "AGENT_TEAM_OS_HOME": "/nowhere"}
     spend(team, "dev", 10)
     assert not notice.refresh(str(team.home), environ)  # nobody has asked for counting yet
@@ -119,7 +128,9 @@ def test_a_pass_in_the_background(team: Team) -> None:
     os.utime(stamp, (time.time() - 61, time.time() - 61))
     assert notice.refresh(str(team.home), environ)
     assert not notice.refresh(str(team.home), environ)
-    _reap()
+    assert len(started) == 2
+    for pid in started:
+        os.waitpid(pid, 0)
 
 
 def test_a_hook_does_not_wait_for_it(team: Team, tmp_path: Path) -> None:
@@ -175,12 +186,3 @@ def test_the_notice_is_light() -> None:
     assert not found & heavy
     ours = {name for name in found if name.startswith("agent_team_os.telemetry")}
     assert ours == {"agent_team_os.telemetry", "agent_team_os.telemetry.notice"}
-
-
-def _reap() -> None:
-    """Take leave of the passes that this very process has started."""
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return
