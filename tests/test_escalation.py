@@ -10,18 +10,14 @@ import pytest
 from agent_team_os.storage import lock
 from conftest import Team
 from support import copied
-from support.late import DAY, FUTURE, PAST, escalations, late, line, log, owe, told
+from support.late import DAY, FUTURE, LATE, PAST, escalations, late, line, log, owe, told, with_hub
 from support.sessions import Session
-
-LATE = ("--escalate-after", PAST)
 
 
 @pytest.fixture
 def bus(team: Team) -> Team:
     """A bus on which lead is the hub of all."""
-    team.join("lead")
-    team.map(cc_awareness={"hub": "lead"})
-    return team
+    return with_hub(team)
 
 
 # ---- What is sent, and to whom ------------------------------------------------------------------

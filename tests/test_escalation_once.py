@@ -18,17 +18,13 @@ from agent_team_os.storage import lock, spool
 from conftest import Team
 from support import crash, state
 from support.cli import ORDINARY, PATIENCE, PROGRAM
-from support.late import FUTURE, PAST, escalations, late, listed, note, owe, told
-
-LATE = ("--escalate-after", PAST)
+from support.late import FUTURE, LATE, PAST, escalations, late, listed, note, owe, told, with_hub
 
 
 @pytest.fixture
 def bus(team: Team) -> Team:
     """A bus on which lead is the hub of all."""
-    team.join("lead")
-    team.map(cc_awareness={"hub": "lead"})
-    return team
+    return with_hub(team)
 
 
 def escalate(team: Team, wait: float = 0) -> None:

@@ -105,7 +105,7 @@ class Bus:
         that would be sent. Durable and delivered when this returns.
         """
         one = self.prepare(to, intent, payload, attach=attach, allow_secret=allow_secret, **fields)
-        return {**one.message, "dry_run": True} if dry_run else self.post_one(one)
+        return self.post_one(one, dry_run)
 
     def prepare(
         self,
@@ -127,8 +127,10 @@ class Bus:
         threads.check_room(self.home, message["thread_id"])
         return Outgoing(message, attach)
 
-    def post_one(self, one: Outgoing) -> dict[str, Any]:
+    def post_one(self, one: Outgoing, dry_run: bool = False) -> dict[str, Any]:
         """Send a message; returns what `send` does, or raises why it was not sent."""
+        if dry_run:
+            return {**one.message, "dry_run": True}
         (result,) = self.post([one])
         if isinstance(result, BusError):
             raise result
@@ -176,7 +178,7 @@ class Bus:
     ) -> dict[str, Any]:
         """Answer a message: to its sender, in its thread, with its intent; the original is archived."""
         one = self.prepare_reply(original, kind, payload, **options)
-        return {**one.message, "dry_run": True} if dry_run else self.post_one(one)
+        return self.post_one(one, dry_run)
 
     def prepare_reply(self, original: Message, kind: str, payload: dict[str, Any], **options: Any) -> Outgoing:
         """The answer to a message, for `post`; nothing is written."""

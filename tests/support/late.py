@@ -19,8 +19,16 @@ from conftest import Team
 from support import copied, state
 
 PAST, FUTURE = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+LATE = ("--escalate-after", PAST)
 DAY = 86_400
 _NOW = time.time()  # of this process: a message of one number has one id
+
+
+def with_hub(team: Team) -> Team:
+    """The bus, with lead on it as the hub of all."""
+    team.join("lead")
+    team.map(cc_awareness={"hub": "lead"})
+    return team
 
 
 def owe(team: Team, *options: str, sender: str = "ops", to: str = "dev") -> str:

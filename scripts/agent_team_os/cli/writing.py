@@ -55,14 +55,12 @@ def send(
     options = content.fields(given)
     dry_run = options.pop("dry_run")
     one = bus.prepare(to, intent, content.payload(given), type=kind, thread_id=thread, **options)
-    if dry_run:
-        sent = {**one.message, "dry_run": True}
-    elif task:
+    if task and not dry_run:
         from ..tasks import links
 
         sent = links.send(bus, one)
     else:
-        sent = bus.post_one(one)
+        sent = bus.post_one(one, dry_run)
     _report(sent, as_json, "Sent")
     return 0
 
@@ -87,14 +85,12 @@ def reply(message: str, kind: str, as_json: bool, **given: Any) -> None:
     options = content.fields(given)
     dry_run = options.pop("dry_run")
     one = bus.prepare_reply(original, kind, content.payload(given), **options)
-    if dry_run:
-        sent = {**one.message, "dry_run": True}
-    elif kind in _MOVING:
+    if kind in _MOVING and not dry_run:
         from ..tasks import links
 
         sent = links.reply(bus, original, one)
     else:
-        sent = bus.post_one(one)
+        sent = bus.post_one(one, dry_run)
     _report(sent, as_json, "Replied")
 
 

@@ -92,7 +92,7 @@ def _enter(
         if (task_id := out.get(other)) and load.settings_of(bus.map, tasks[other - 1]["assignee"]) == settings
     ]
     if len(waits) < sum(out.get(other) is not None for other in _before(plan, number)):
-        warnings.append(f"{task['title']}: it waits for a task in another task manager, which no manager can know")
+        warnings.append(f"task {number} waits for one in another task manager, which no manager can know")
     new: provider.NewTask = {**_new(plan, number), "depends_on": waits, "thread_id": message["thread_id"]}
     manager, ref = load.provider_of(bus.home, bus.map, task["assignee"]), plans.reference(plan["id"], number)
     try:

@@ -19,8 +19,8 @@ def switch(bus: Bus, on: Optional[bool]) -> dict[str, Any]:
     """
     agent = bus.agent
     god = agent in bus.map.get("gods", ())
-    if on and not god:
-        raise Usage(f"{agent} is no god", 'A person makes it one in AGENT_MAP.json: "gods": ["' + agent + '"]')
+    if on:
+        check(bus.map, agent)
     if on is not None and god:
 
         def change(document: dict[str, Any]) -> None:
@@ -29,3 +29,9 @@ def switch(bus: Bus, on: Optional[bool]) -> dict[str, Any]:
 
         bus.change_map(change)
     return {"agent": agent, "god": god, "enabled": notice.is_on(bus.map, agent)}
+
+
+def check(document: dict[str, Any], agent: str) -> None:
+    """Usage if an agent is no god."""
+    if agent not in document.get("gods", ()):
+        raise Usage(f"{agent} is no god", f'A person makes it one in AGENT_MAP.json: "gods": ["{agent}"]')

@@ -14,6 +14,7 @@ from ..protocol import home as layout
 from ..protocol import message as messages
 from ..protocol.errors import BusError, CannotWrite, InvalidPlan, NotConfirmed, UnknownPlan, Usage
 from ..storage import files, lock
+from . import gods
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ def _whole(task: Any) -> Any:
 
 def check_god(document: AgentMap, agent: str) -> None:
     """Usage if an agent is no god, or the god of no domain."""
-    if agent not in document.get("gods", ()):
-        raise Usage(f"{agent} is no god", 'A person makes it one in AGENT_MAP.json: "gods": ["' + agent + '"]')
+    gods.check(document, agent)
     if not document.get("agents", {}).get(agent, {}).get("domain"):
         raise Usage(f"{agent} is the god of no domain", "A person gives it one in AGENT_MAP.json: agents, domain.")
 
