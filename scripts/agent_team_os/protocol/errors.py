@@ -56,6 +56,24 @@ class UnknownTask(BusError):
     code, status = "unknown-task", 1
 
 
+class UnknownPerson(BusError):
+    """Nobody in the directory, or more than one, answers to the name given."""
+
+    code, status = "unknown-person", 1
+
+
+class UnknownLetter(BusError):
+    """No letter has this number or id."""
+
+    code, status = "unknown-letter", 1
+
+
+class NotSetUp(BusError):
+    """Mail between people was not set up here, or has no store yet."""
+
+    code, status = "not-set-up", 1
+
+
 class NothingToRead(BusError):
     """The inbox is empty."""
 
@@ -84,6 +102,12 @@ class NotConfirmed(BusError):
     """This needs the yes of a person, which is not there, or was given to something else."""
 
     code, status = "not-confirmed", 2
+
+
+class NotVerified(BusError):
+    """Who this person is has to be verified first: the key changed, or two people claim the address."""
+
+    code, status = "not-verified", 2
 
 
 class LockBusy(BusError):
@@ -122,6 +146,12 @@ class InvalidMap(BusError):
     code, status = "invalid-map", 4
 
 
+class InvalidLetter(BusError):
+    """The letter is too long, or what was given for it is not what a letter may be."""
+
+    code, status = "invalid-letter", 4
+
+
 class InvalidAttachment(BusError):
     """The file cannot be attached, or a stored one no longer has the right bytes."""
 
@@ -138,6 +168,18 @@ class TaskProviderFailed(BusError):
     """The task manager is missing, or has refused; no task was changed."""
 
     code, status = "task-provider", 70
+
+
+class StoreFailed(BusError):
+    """The store is away, refuses, or is no store that letters can be kept in; what waits stays in the spool."""
+
+    code, status = "store", 70
+
+
+class NotInstalled(BusError):
+    """A package is missing that this verb needs."""
+
+    code, status = "not-installed", 70
 
 
 class Usage(BusError):
