@@ -22,16 +22,17 @@ def describe(path: str) -> Attachment:
     """What the message says of a file: name, type, size and sum. InvalidAttachment if it cannot travel."""
     import mimetypes
 
-    data, name = _read(path), os.path.basename(path)
+    data, name = read(path), os.path.basename(path)
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidAttachment(f"the name of {agentmap.short(path)!r} is not UTF-8", "Rename the file.") from None
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return {"name": name, "media_type": kind, "size": len(data), "sha256": _sum(data)}
+    return {"name": name, "media_type": kind, "size": len(data), "sha256": sum_of(data)}
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
+    """The bytes of a file of at most 10 MiB; InvalidAttachment for one that cannot travel."""
     try:
         return files.read(path, MAX_SIZE)
     except FileNotFoundError:
@@ -41,7 +42,16 @@ def _read(path: str) -> bytes:
         raise InvalidAttachment(f"{path} cannot be attached: {error.why}", hint) from None
 
 
-def _sum(data: bytes) -> str:
+def read_again(path: str, meant: Attachment) -> bytes:
+    """The bytes of a described file; InvalidAttachment if it has changed since."""
+    data = read(path)
+    if sum_of(data) != meant["sha256"]:
+        raise InvalidAttachment(f"{path} changed while it was being sent", "Send again when it is finished.")
+    return data
+
+
+def sum_of(data: bytes) -> str:
+    """The SHA-256 of bytes, in hex."""
     import hashlib
 
     return hashlib.sha256(data).hexdigest()
@@ -53,9 +63,7 @@ def store(home: str, path: str, meant: Attachment, temporary: str) -> None:
     InvalidAttachment if the file has changed since it was described. A stored blob whose bytes no longer
     have its sum is replaced: its name says what they must be.
     """
-    data = _read(path)
-    if _sum(data) != meant["sha256"]:
-        raise InvalidAttachment(f"{path} changed while it was being sent", "Send again when it is finished.")
+    data = read_again(path, meant)
     target = layout.attachment(home, meant["sha256"])
     files.make_folder(os.path.dirname(target))
     files.remove(temporary)
@@ -71,7 +79,7 @@ def store(home: str, path: str, meant: Attachment, temporary: str) -> None:
 
 def _whole(path: str, sha256: str) -> bool:
     try:
-        return _sum(files.read(path, MAX_SIZE)) == sha256
+        return sum_of(files.read(path, MAX_SIZE)) == sha256
     except (files.BadFile, FileNotFoundError):
         return False
 
@@ -109,6 +117,6 @@ def safe_name(name: str) -> str:
         clean = clean[1:]
     if not clean:
         return "attachment"
-    if clean.startswith(".") or clean.lower() in _READ_BY_AGENTS:
+    if clean.startswith(".") or clean.casefold() in _READ_BY_AGENTS:
         return clean + ".txt"
     return clean

@@ -265,6 +265,14 @@ def remove(path: str) -> None:
         pass
 
 
+def remove_folder(path: str) -> None:
+    """Take an empty folder away; nothing if it is gone already."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass
+
+
 def supersede(source: str, path: str) -> None:
     """Put a finished file in the place of a damaged one of the same name; the caller syncs the folder."""
     os.rename(source, path)

@@ -6,6 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Optional
 
 _owner: Optional[tuple[int, str]] = None
@@ -110,3 +111,16 @@ def is_ours(name: str) -> bool:
     if not (pid.isdecimal() and ticks.isdecimal() and len(boot_id) == 8):
         return False
     return where == host() or (boot_id == boot() and boot_id != "00000000")
+
+
+def detach(words: list[str], environ: Mapping[str, str]) -> None:
+    """Start a program that outlives this process and its terminal and says nothing; OSError if it does not start."""
+    os.posix_spawnp(
+        words[0], words, environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )  # fmt: skip

@@ -10,7 +10,7 @@ import time
 
 from ..protocol import home as layout
 from ..protocol import ids
-from ..storage import files, notes, unsynced
+from ..storage import files, notes, process, unsynced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,18 +94,9 @@ def refresh(home: str, environ: Mapping[str, str]) -> bool:
     stamp = os.path.join(folder(home), "started")
     if not files.is_file(usage(home)) or (files.is_file(stamp) and 0 <= files.age(stamp) < PAUSE):
         return False
-    program = layout.launcher()
     try:
         unsynced.touch(stamp)
-        os.posix_spawnp(
-            program, [program, "telemetry"], {**environ, "AGENT_TEAM_OS_HOME": home},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,  # so that it outlives the terminal and the hook
-        )  # fmt: skip
+        process.detach([layout.launcher(), "telemetry"], {**environ, "AGENT_TEAM_OS_HOME": home})
     except (OSError, NotImplementedError):
         return False  # a full disk, a program that is gone: the figures stay as old as they are
     return True

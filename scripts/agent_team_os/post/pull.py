@@ -1,0 +1,232 @@
+"""Download: who there is, the letters to this person, the receipts for theirs, what their other device did."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..protocol import show
+from ..storage import files
+from . import box, directory, letter, people, seal, spool, store
+from .trip import Trip
+
+Listing = dict[str, int]  # sizes in bytes, by key
+
+_WIDE = 25_000  # keys; a store with more is not listed as a whole
+_DAY = 86_400.0
+_WEEK = 7 * _DAY
+_MONTH = 30 * _DAY
+_AT_ONCE = 8  # listings
+
+
+def look(trip: Trip) -> Listing:
+    """What there is that may be new, and nothing is fetched but directory entries.
+
+    One listing of everything where the store allows it and is not too large. Else one for each person, from a day
+    before the last letter seen, since ids are made when a letter is written and not when it arrives; once a day each
+    is listed as a whole, for what was on its way for longer than a day.
+    """
+    now = time.time()
+    if now - trip.state["narrow_at"] > _WEEK:
+        try:
+            found = dict(trip.store.keys(letter.ROOT))
+        except store.Denied:
+            trip.state["narrow_at"] = int(now)
+        else:
+            if len(found) > _WIDE:
+                trip.state["narrow_at"] = int(now)
+            entries(trip, found)
+            return found
+    found = dict(trip.store.keys(f"{letter.ROOT}dir/"))
+    entries(trip, found)
+    found.update(_narrow(trip, now))
+    found.update({key: about["size"] for key, about in trip.state["held"].items()})
+    return found
+
+
+def _narrow(trip: Trip, now: float) -> Listing:
+    from concurrent.futures import ThreadPoolExecutor
+
+    me = trip.keys.uid
+    sweep = now - trip.state["swept_at"] > _DAY
+    wanted = []
+    for uid in trip.known:
+        if uid == me:
+            if len(trip.known[me]["entry"]["recipients"]) > 1:  # another device writes here too
+                wanted.append((f"{letter.ROOT}from/{me}/", ""))
+            continue
+        prefix = letter.letters_prefix(uid, me)
+        last = trip.state["seen"].get(uid)
+        begin = prefix + letter.id_at(min(letter.made_at(last), now) - _DAY) if letter.is_id(last) else ""
+        wanted.append((prefix, "" if sweep else begin))
+        unread = trip.sent.unread(uid)
+        if unread:
+            prefix = letter.receipts_prefix(uid, me)
+            begin = max(letter.id_at(now - _MONTH), letter.id_at(letter.made_at(unread[0])))
+            wanted.append((prefix, "" if sweep else prefix + begin))
+
+    def one(asked: tuple[str, str]) -> Listing:
+        try:
+            return dict(trip.store.keys(*asked))
+        except store.Denied:
+            return {asked[0]: -1}
+
+    found: Listing = {}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for listing in pool.map(one, wanted):
+            found.update(listing)
+    for prefix in [prefix for prefix, size in found.items() if size < 0]:
+        del found[prefix]
+        trip.warnings.append(f"The store does not let you list {prefix}; ask those who run it for that right.")
+    if sweep:
+        trip.state["swept_at"] = int(now)
+    return found
+
+
+def entries(trip: Trip, listed: Listing) -> None:
+    """Take in the directory entries that are new."""
+    numbers: dict[str, set[int]] = {}
+    for key in listed:
+        parts = letter.parse_key(key)
+        if parts is not None and parts.kind == "entry":
+            numbers.setdefault(parts.owner, set()).add(int(parts.name))
+    fetched: list[tuple[str, str, int, bytes]] = []
+    for uid, found in numbers.items():
+        number = directory.next_number(trip.known, uid)
+        while number in found:
+            key = letter.entry_key(uid, number)
+            data = None if trip.is_refused(key, listed[key]) else trip.take(key, listed[key])
+            if data is None:
+                break
+            fetched.append((uid, key, listed[key], data))
+            number += 1
+    if not fetched:
+        return
+
+    def learn(known: people.Directory) -> None:
+        broken = set()
+        for uid, key, size, data in fetched:
+            if uid not in broken:
+                try:
+                    directory.learn(known, uid, data)
+                except seal.Refused as refused:
+                    broken.add(uid)
+                    trip.refuse(key, size, refused.why)
+
+    trip.known = people.change(trip.home, learn)
+
+
+def letters(trip: Trip, listed: Listing) -> None:
+    """Take in the letters that are new: to this person, and those another device of theirs has sent."""
+    trip.state["held"] = {key: about for key, about in trip.state["held"].items() if key in listed}
+    found = ((parts, key) for key in listed if (parts := letter.parse_key(key)) is not None and parts.kind == "letter")
+    for parts, key in sorted(found, key=lambda one: one[0].name):  # in the order they were written
+        size = listed[key]
+        if parts.owner == parts.other:
+            continue  # what a device hands to a new one
+        if parts.other == trip.keys.uid:
+            _letter(trip, parts, key, size)
+        elif parts.owner == trip.keys.uid and parts.name not in trip.sent.to:
+            document = _opened(trip, "letter", parts, key, size)
+            if document is not None and spool.read(trip.home, parts.name) is None:
+                spool.keep_sent(trip.home, document, None)
+                trip.sent.to[parts.name] = parts.other
+
+
+def _letter(trip: Trip, parts: letter.Key, key: str, size: int) -> None:
+    if parts.name in trip.index.numbers or trip.is_refused(key, size):
+        trip.state["held"].pop(key, None)
+        return
+    if parts.owner not in trip.known:
+        trip.hold(key, size, "its sender is not in the directory")
+        return
+    why = people.waits(trip.known, parts.owner)
+    if why:
+        trip.hold(key, size, why)
+        return
+    document = _opened(trip, "letter", parts, key, size)
+    if document is None:
+        return
+    trip.state["held"].pop(key, None)
+    number = box.arrive(trip.home, trip.index, document, show.timestamp(), trip.state["numbered"])
+    trip.state["numbered"] = number
+    last = trip.state["seen"].get(parts.owner, "")
+    trip.state["seen"][parts.owner] = max(last, parts.name)
+    if document["attachments"]:
+        trip.state["fetch"][parts.name] = ""
+    address = people.address_of(trip.known, parts.owner)
+    trip.fetched[address] = trip.fetched.get(address, 0) + 1
+
+
+def _opened(trip: Trip, kind: str, parts: letter.Key, key: str, size: int) -> dict[str, Any] | None:
+    """A letter or receipt that was checked; None, and it is held or refused, if it cannot be had."""
+    if trip.is_refused(key, size):
+        return None
+    data = trip.take(key, size)
+    if data is None:
+        return None
+    try:
+        return trip.opened(kind, parts, data)
+    except seal.Refused as refused:
+        trip.refuse(key, size, refused.why)
+        return None
+
+
+def receipts(trip: Trip, listed: Listing) -> None:
+    """Take in who has read what: others the letters of this person, another device the letters to them."""
+    for key, size in sorted(listed.items()):
+        parts = letter.parse_key(key)
+        if parts is None or parts.kind != "receipt":
+            continue
+        me, name = trip.keys.uid, parts.name
+        if parts.other == me:
+            if trip.sent.to.get(name) != parts.owner or name in trip.sent.read or people.waits(trip.known, parts.owner):
+                continue
+            document = _opened(trip, "receipt", parts, key, size)
+            if document is not None:
+                trip.sent.mark_read(name, document["read_at"])
+                trip.receipts += 1
+        elif parts.owner == me and name in trip.index.numbers and name not in trip.index.read:
+            document = _opened(trip, "receipt", parts, key, size)
+            if document is not None:
+                box.mark_read(trip.home, trip.index, name, document["read_at"], [])
+
+
+def attachments(trip: Trip) -> None:
+    """Fetch the files of letters that were not read yet, so that they can be read without a network."""
+    wanted = []
+    for letter_id in list(trip.state["fetch"]):
+        unread = letter_id in trip.index.numbers and letter_id not in trip.index.read
+        document = trip.index.open(letter_id) if unread else None
+        if document is None:
+            del trip.state["fetch"][letter_id]
+        elif not trip.state["fetch"][letter_id]:
+            wanted.append(document)
+    trip.progress.begin("Fetching", sum(about["size"] for document in wanted for about in document["attachments"]))
+    try:
+        for document in wanted:
+            try:
+                for number in range(len(document["attachments"])):
+                    fetch(trip, document, number)
+            except (seal.Refused, store.Missing, store.TooLarge) as fault:
+                # Reading the letter tries again, and says it.
+                trip.state["fetch"][document["id"]] = getattr(fault, "why", "") or "it is not in the store"
+            else:
+                del trip.state["fetch"][document["id"]]
+    finally:
+        trip.progress.end()
+
+
+def fetch(trip: Trip, document: dict[str, Any], number: int) -> None:
+    """Bring one attachment of a letter here, checked; seal.Refused, store.Missing, store.TooLarge, StoreFailed."""
+    target = box.fetched(trip.home, document["id"], number)
+    if files.is_file(target):
+        return
+    trip.check_time()
+    about = document["attachments"][number]
+    key = letter.attachment_key(document["from"], trip.keys.uid, document["id"], number)
+    data = seal.decrypt(trip.store.get(key, letter.MAX_SEALED_FILE, trip.progress.step), trip.keys.identity)
+    if len(data) != about["size"] or seal.digest(data) != about["sha256"]:
+        raise seal.Refused("it is not the file that the letter speaks of")
+    files.make_folder(box.files_folder(trip.home))
+    files.replace(target, data)

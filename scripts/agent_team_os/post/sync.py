@@ -1,0 +1,95 @@
+"""A sync: push what waits, pull what is new. One at a time in a home; what a kill or a failure cuts short, the next
+one goes on with: each object is uploaded only if it is absent, each letter arrives once by its id.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..protocol import show
+from ..protocol.errors import StoreFailed
+from ..storage import lock, notes
+from . import box, keys, notice, notify, people, pull, push, spool, store, trip
+
+
+def run(
+    home: str, environ: Mapping[str, str], url: str, budget: float | None = None, wait: float = lock.WAIT,
+    progress: trip.Progress | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Push and pull with the store at `url`, for at most `budget` seconds; returns what came of it.
+
+    The answer has `pushed`, `fetched` (numbers, by address), `receipts`, `waiting` (why, by id), `held` and `refused`
+    (why, by key; refused only what is new), `unfinished`, `error` (why the store failed, else None) and `warnings`.
+    LockBusy if another sync has been at work for `wait` seconds; NotSetUp; NotInstalled.
+    """
+    mine = keys.load(environ)
+    until = float("inf") if budget is None else time.monotonic() + budget
+    with lock.guard(home, "@people-sync", wait):
+        spool.prepare(home)
+        spool.sweep(home)
+        state = trip.load_state(home, url)
+        opened = store.open_store(url, environ, min(20.0, budget or 20.0))
+        one = trip.Trip(
+            home, mine, opened, people.load(home), box.Index(home), spool.Sent(home), state, until,
+            progress or trip.Silent(),
+        )  # fmt: skip
+        unfinished = False
+        try:
+            _both_ways(one)
+            state["error"] = None
+        except StoreFailed as error:
+            state["error"] = error.message
+        except trip.OutOfTime:
+            unfinished, state["error"] = True, None
+        finally:
+            box.count(home, one.index)
+            if state["error"] is None:
+                state["synced_at"] = show.timestamp()
+            notes.write(trip.state_path(home), state)
+    warnings = one.warnings
+    for event, counts in (("pushed", one.pushed), ("fetched", one.fetched)):
+        if counts:
+            warnings += notify.tell(environ, event, counts)
+    return {
+        "pushed": one.pushed, "fetched": one.fetched, "receipts": one.receipts,
+        "waiting": {letter_id: state["waiting"].get(letter_id, "") for letter_id in spool.ids(home)},
+        "held": {key: about["why"] for key, about in state["held"].items()}, "refused": one.refused,
+        "unfinished": unfinished, "error": state["error"], "warnings": warnings,
+    }  # fmt: skip
+
+
+def _both_ways(one: trip.Trip) -> None:
+    """Letters go first, since nobody else has them yet. A store that takes nothing may still give."""
+    listed = pull.look(one)
+    failed: StoreFailed | None = None
+    try:
+        push.entry(one)
+        push.letters(one)
+        push.receipts(one)
+    except StoreFailed as error:
+        failed = error
+    pull.letters(one, listed)
+    pull.receipts(one, listed)
+    box.count(one.home, one.index)  # the notices need not wait for the files
+    pull.attachments(one)
+    if failed is not None:
+        raise failed
+
+
+def last(home: str, url: str) -> tuple[str | None, str | None]:
+    """When the last sync with this store came to its end, and why the last one failed."""
+    state = trip.load_state(home, url)
+    return state["synced_at"], state["error"]
+
+
+def explain(home: str, url: str) -> dict[str, str]:
+    """Why each letter waits, by id, as far as a sync has found it out."""
+    waiting = trip.load_state(home, url)["waiting"]
+    return {letter_id: why for letter_id, why in waiting.items() if isinstance(why, str)}
+
+
+def in_background(home: str, environ: Mapping[str, str]) -> None:
+    """Start a sync now that is not waited for."""
+    notice.refresh(home, environ, pause=0.0)

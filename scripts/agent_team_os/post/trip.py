@@ -1,0 +1,156 @@
+"""What one sync carries: who syncs, with which store, what is known by now, and how long it may take."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..protocol.errors import StoreFailed
+from ..storage import notes
+from . import box, letter, people, seal, spool, store
+from .keys import Keys
+
+
+class Progress(Protocol):
+    """Who is told how far an upload or a download is."""
+
+    def begin(self, what: str, total: int) -> None:
+        """So many bytes are to be moved."""
+
+    def step(self, count: int) -> None:
+        """So many more were moved."""
+
+    def end(self) -> None:
+        """That was all, or all there was time for."""
+
+
+class Silent:
+    """Nobody watches."""
+
+    def begin(self, what: str, total: int) -> None:
+        """Nothing."""
+
+    def step(self, count: int) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class OutOfTime(Exception):
+    """The sync has used up its time; the next one goes on."""
+
+
+@dataclass
+class Trip:
+    """One sync, from its listing to its report."""
+
+    home: str
+    keys: Keys
+    store: store.Store
+    known: people.Directory
+    index: box.Index
+    sent: spool.Sent
+    state: dict[str, Any]
+    until: float = float("inf")  # of time.monotonic
+    progress: Progress = field(default_factory=Silent)
+    pushed: dict[str, int] = field(default_factory=dict)  # by the recipient's address
+    fetched: dict[str, int] = field(default_factory=dict)  # by the sender's address
+    receipts: int = 0
+    refused: dict[str, str] = field(default_factory=dict)  # why, by key: what is new of it
+    warnings: list[str] = field(default_factory=list)
+
+    def check_time(self) -> None:
+        """OutOfTime if there is none left."""
+        if time.monotonic() > self.until:
+            raise OutOfTime
+
+    def take(self, key: str, size: int, most: int = letter.MAX_SEALED) -> bytes | None:
+        """An object that was listed; None, and it is held or refused, if it cannot be had.
+
+        An object the store keeps to itself is held, and the others go on; StoreFailed where the store itself fails.
+        """
+        self.check_time()
+        if size > most:
+            self.refuse(key, size, f"it is larger than the {most} bytes allowed")
+            return None
+        try:
+            return self.store.get(key, most)
+        except store.Missing:
+            return None
+        except store.TooLarge:
+            self.refuse(key, size, f"it is larger than the {most} bytes allowed")
+        except store.Denied as error:
+            self.hold(key, size, error.message)
+        return None
+
+    def hold(self, key: str, size: int, why: str) -> None:
+        """Leave an object where it is until the reason is gone; every sync looks again."""
+        self.state["held"][key] = {"why": why, "size": size}
+
+    def refuse(self, key: str, size: int, why: str) -> None:
+        """Never look at an object again, unless its size changes."""
+        self.state["refused"][key] = {"why": why, "size": size}
+        self.refused[key] = why
+
+    def is_refused(self, key: str, size: int) -> bool:
+        """Whether this object was refused before."""
+        about = self.state["refused"].get(key)
+        return isinstance(about, dict) and about.get("size") == size
+
+    def signer(self, uid: str) -> str:
+        """The key a person signs with."""
+        return str(self.known[uid]["entry"]["verify_key"])
+
+    def opened(self, kind: str, key: letter.Key, data: bytes) -> dict[str, Any]:
+        """The letter or receipt in an object, signed by the one in whose prefix it lies; seal.Refused."""
+        document = seal.opened(data, self.keys.identity)
+        fault = letter.wrong(document, kind, key)
+        if fault:
+            raise seal.Refused(fault)
+        seal.check(document, self.signer(key.owner))
+        return document
+
+    def put(self, key: str, data: bytes, same: Any) -> None:
+        """Upload an object of ours; one that is there already is left if `same` finds it the same, else replaced.
+
+        An earlier sync that was killed may have uploaded it, in other bytes: each encryption is another. A store that
+        keeps another number of bytes than it was given has failed.
+        """
+        self.check_time()
+        if not self.store.put_new(key, data):
+            try:
+                if same(self.store.get(key, letter.MAX_SEALED_FILE)):
+                    return
+            except (store.Missing, store.TooLarge, seal.Refused):
+                pass
+            self.store.replace(key, data)
+        kept = self.store.size(key)
+        if kept != len(data):
+            raise StoreFailed(
+                f"the store {self.store.url} keeps {'nothing' if kept is None else f'{kept} bytes'} under {key} "
+                f"instead of the {len(data)} bytes it was given", "Check the store: ato msg setup",
+            )  # fmt: skip
+
+
+def state_path(home: str) -> str:
+    """What the syncs remember from one to the next: nothing that could not be found out again."""
+    return os.path.join(people.folder(home), "sync.json")
+
+
+def load_state(home: str, url: str) -> dict[str, Any]:
+    """What earlier syncs with this store have left."""
+    state = notes.read(state_path(home))
+    if state.get("store") != url:
+        state = {"store": url, "numbered": state.get("numbered", 0)}
+    for name in ("seen", "held", "refused", "waiting", "fetch"):
+        if not isinstance(state.get(name), dict):
+            state[name] = {}
+    for name in ("numbered", "narrow_at", "swept_at"):
+        if type(state.get(name)) is not int:
+            state[name] = 0
+    state.setdefault("synced_at", None)
+    state.setdefault("error", None)
+    return state
