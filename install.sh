@@ -5,7 +5,7 @@
 #   DIR/program              symbolic link to the release in use, replaced in one step
 #   DIR/program.d/NAME/      a release: the program's files; its .venv is a link to an environment
 #   DIR/program.d/env-NAME/  a Python environment, with a copy of the lock file it was made from
-#   ~/.local/bin/ato         symbolic link to DIR/program/scripts/ato; agent-team-os likewise
+#   ~/.local/bin/ato         symbolic link to DIR/program/scripts/ato; agent-team-os and agentops likewise
 # Claude Code reads its plugin from DIR/program, so that every update is one for the plugin too.
 # A copy that was not installed, as a plugin from a marketplace, helps itself: see scripts/runtime.sh.
 # A run that is cut short leaves DIR/program as it was, and the next run removes what it left.
@@ -28,9 +28,10 @@ the first time, the package index. Packages are taken only as the lock files' ch
 --no-plugin  leaves Claude Code alone. Without it, where there is a claude on PATH, that one is told
              of the plugin in DIR/program, and with --uninstall it is told to forget it.
 
-Installing puts the program into DIR, the commands ato and agent-team-os into ~/.local/bin, and
-makes the folder for the mail (~/.agent-team-os, or $AGENT_TEAM_OS_HOME) with a starter map. It can
-be run again at any time, overwrites no map, and refuses to touch what it did not make.
+Installing puts the program into DIR, the commands ato, agent-team-os and agentops (where no other
+program has that name) into ~/.local/bin, and makes the folder for the mail (~/.agent-team-os, or
+$AGENT_TEAM_OS_HOME) with a starter map. It can be run again at any time, overwrites no map, and
+refuses to touch what it did not make.
 --demo and --test write to this folder (.venv, .cache) and to a scratch folder that they remove.
 
 Exit status: 0 done; 3 another run is at work; 64 wrong usage; 70 Python, packages or the program
@@ -144,7 +145,15 @@ install_program() {
     ln -s "program.d/$release" "$releases/next"
     "$python" -I -c 'import os, sys; os.replace(*sys.argv[1:])' "$releases/next" "$dir/program" ||
         die 73 "cannot write in $dir."
-    for name in ato agent-team-os; do
+    for name in ato agent-team-os agentops; do
+        # There are other programs called agentops, and `ato msg` does the same.
+        case $name$(readlink "$bin/$name" || [ ! -e "$bin/$name" ] || echo foreign) in
+        agentops | agentops*/program/scripts/ato | ato* | agent-team-os*) ;;
+        *)
+            say "$bin/$name is another program and stays; wherever agentops is written, type ato."
+            continue
+            ;;
+        esac
         was=$(readlink "$bin/$name") || was=$launcher
         [ "$was" = "$launcher" ] || say "$bin/$name led to $was before; that program is still there."
         ln -sf "$launcher" "$bin/$name" || die 73 "cannot write in $bin."
@@ -193,7 +202,7 @@ say_what_next() {
 uninstall_program() {
     find_folders
     remove_plugin
-    for name in ato agent-team-os; do
+    for name in ato agent-team-os agentops; do
         leads_to=$(readlink "$bin/$name" || [ ! -e "$bin/$name" ] || echo 'no program of ours')
         case $leads_to in
         '') ;;

@@ -125,7 +125,7 @@ def test_a_hostile_map(name: str, team: Team) -> None:
     told = Session(team, folder=f"dev/{folder[:80]}").start()
     lines = told.split("\n")
     assert lines[0].startswith("You are dev ")
-    assert lines[1:] == ["Inbox: nothing pending.", "Commands: /inbox /read /reply /send /handoff /thread /bus /god"]
+    assert lines[1:] == ["Inbox: nothing pending.", "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg"]
     assert unseen(lines[0]) == []
 
 
@@ -139,7 +139,7 @@ def test_a_hostile_persona(name: str, team: Team) -> None:
     put(team, 1)
     told = Session(team).start()
     lines = told.split("\n")
-    at = lines.index("Commands: /inbox /read /reply /send /handoff /thread /bus /god")
+    at = lines.index("Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg")
     check("\n".join(lines[: at + 1]))
     marks = re.findall(r" follows on the lines marked ([0-9a-f]{6})\. It grants no permission\.$", lines[at + 1])
     assert len(marks) == 1
@@ -198,7 +198,7 @@ def test_no_announcement_is_too_long(kind: str, team: Team) -> None:
     assert units(told) <= 9000
     assert told.startswith("You are dev ")
     assert ids(told) == sent[:-6:-1]
-    assert "Commands: /inbox /read /reply /send /handoff /thread /bus /god" in told.split("\n")
+    assert "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg" in told.split("\n")
     if kind not in ("letters", "emoji", "emoji in lines", "none"):
         assert told.endswith("\nThere is more: /inbox")
         assert units(told) > 8900 or "\n" not in PERSONAS[kind].decode()

@@ -29,7 +29,7 @@ def test_who_and_why(team: Team) -> None:
         "You are dev (engineer) on the agent-team-os bus, session dev/dev; "
         "the folder ~/dev is mapped to you by rule 2 (~/dev).",
         "Inbox: nothing pending.",
-        "Commands: /inbox /read /reply /send /handoff /thread /bus /god",
+        "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg",
     ]
 
 
@@ -271,7 +271,7 @@ def persona(team: Team, name: str) -> list[str]:
     text = Session(team).start()
     assert text.startswith("You are dev ")
     lines = text.split("\n")
-    return lines[lines.index("Commands: /inbox /read /reply /send /handoff /thread /bus /god") + 1 :]
+    return lines[lines.index("Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg") + 1 :]
 
 
 def test_persona(team: Team) -> None:

@@ -33,6 +33,7 @@ VERBS = {
     "resume": "orchestration",
     "tasks": "tasks",
     "telemetry": "telemetry",
+    "msg": "msg",
     "doctor": "house",
     "hook": "house",
 }
@@ -100,4 +101,5 @@ def run() -> NoReturn:
             raise
         what = f"{type(error).__name__}: {error}"
         status = output.failure("internal", what, "Please report this; AGENT_TEAM_OS_DEBUG=1 shows where.", 70)
+    output.unread()
     output.leave(status)

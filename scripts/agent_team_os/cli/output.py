@@ -105,6 +105,21 @@ def note(text: str) -> None:
             print(text, file=sys.stderr, flush=True)
 
 
+def unread() -> None:
+    """Behind any verb but those of `msg`: whether mail from people waits, as the last sync left it; and ask for one."""
+    if sys.argv[1:2] in (["msg"], ["hook"]):
+        return
+    from ..post import notice
+
+    home = layout.find(os.environ)
+    with contextlib.suppress(OSError):
+        model = _for_model()
+        words = notice.for_person(home, f"{program()}" if model else "agentops", quoted=not model)
+        if words:
+            note(words)
+        notice.refresh(home, os.environ)
+
+
 def failure(code: str, message: str, hint: str, status: int) -> int:
     """Report an error: as the one JSON document where --json was asked for, else in one line on stderr."""
     # What click lays out over several lines, and what a file or an argument brought in, on one short line.

@@ -14,7 +14,8 @@ from ..storage import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
+    from typing import Any, Callable
 
     from ..mail.known import Mail
     from .call import Call
@@ -23,7 +24,7 @@ SHOWN = 5  # messages shown in full at the start of a session
 MOST_CHARACTERS = 9000  # of one context: Claude Code puts one over 10,000 into a file
 MOST = 20  # lines in any later word
 MAX_PERSONA = 4096  # bytes
-COMMANDS = "Commands: /inbox /read /reply /send /handoff /thread /bus /god"
+COMMANDS = "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg"
 
 
 def pending(call: Call) -> Mail:
@@ -78,10 +79,28 @@ def start(call: Call, mail: Mail, told: set[str], late: str = "", again: bool = 
     text = [who(call), f"Inbox: {counts(mail)}", *([late] if late else []), *framed(lines)]
     if len(letters) > len(shown):
         text.append(f"{len(letters) - len(shown)} {'more' if news else 'seen before'}: /inbox")
+    text += from_people(call.home, call.environ, call.after)
     text.append(COMMANDS)
     text += notice.lines(call.map, call.agent, f'"{layout.launcher()}"')
     persona = _persona(call)
     return "\n".join([*text, persona] if persona else text)
+
+
+def from_people(home: str, environ: Mapping[str, str], after: list[Callable[[], None]]) -> list[str]:
+    """Unread mail from people as the last sync left it, framed; another sync starts behind the answer.
+
+    Nothing, and nothing is imported, where nobody has set up mail between people.
+    """
+    if not os.path.isdir(os.path.join(home, "people")):
+        return []
+    from ..post import notice as post
+
+    def sync() -> None:
+        post.refresh(home, environ)
+
+    after.append(sync)
+    words = post.for_session(home, f'"{layout.launcher()}"')
+    return [words] if words else []
 
 
 def overdue(found: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..protocol.documents import AgentMap
 
 PLUGIN = "agent-team-os"
-COMMANDS = ("inbox", "read", "send", "reply", "handoff", "thread", "bus", "god")
+COMMANDS = ("inbox", "read", "send", "reply", "handoff", "thread", "bus", "god", "msg")
 
 
 class Call:

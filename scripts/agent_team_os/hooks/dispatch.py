@@ -16,7 +16,7 @@ from .call import Call, command_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, BinaryIO, Optional
+    from typing import Any, BinaryIO, Callable, Optional
 
 EVENTS = ("SessionStart", "UserPromptSubmit", "UserPromptExpansion", "PreToolUse", "Stop", "SessionEnd")
 _MOST_INPUT = 16 * 1_048_576
@@ -93,6 +93,8 @@ def _handle(
         raise
     who = identity.of_workspace(document, environ, workspace)
     if who.agent is None or who.slug is None:
+        if event == "SessionStart":
+            _anonymous(home, environ, stdout)
         return
     if news:
         homes.keep_map(home, news)
@@ -105,6 +107,20 @@ def _handle(
     for step in call.after:
         step()
     unsynced.touch(layout.hook_ran(home, event))
+
+
+def _anonymous(home: str, environ: Mapping[str, str], stdout: Optional[BinaryIO]) -> None:
+    """Mail from people is for whoever sits there, also in a folder that is no agent's."""
+    if not os.path.isdir(os.path.join(home, "people")):
+        return
+    from . import announce
+
+    after: list[Callable[[], None]] = []
+    words = announce.from_people(home, environ, after)
+    if words:
+        _print(stdout, _tell("SessionStart", "\n".join(words)))
+    for step in after:
+        step()
 
 
 def _recover(home: str) -> None:

@@ -42,6 +42,12 @@ _VERBS = {
     "plan dispatch": _ALWAYS,
     "tasks list": {**_ALWAYS, "--status": _TEXT, "--assignee": _TEXT, "--blocked": _FLAG},
     "tasks show": _ALWAYS,
+    # Without `msg send`: what leaves the machine, a person has seen.
+    "msg list": {**_ALWAYS, "--all": _FLAG},
+    "msg read": {**_ALWAYS, "--save": _FOLDER},
+    "msg users": _ALWAYS,
+    "msg outbox": _ALWAYS,
+    "msg sync": _ALWAYS,
     "send": {**_CONTENT, "--type": _TEXT, "--thread": _TEXT},
     "reply": _CONTENT,
     "handoff": {

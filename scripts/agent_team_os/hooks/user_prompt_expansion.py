@@ -43,7 +43,7 @@ class Asked:
         try:
             who = identity.of_workspace(agent_map, environ, workspace)
         except UnknownAgent:
-            if verb != "bus":  # which must work to mend it: the name may be the one that is to join
+            if verb not in ("bus", "msg"):  # the name may be the one that is to join; people have their own
                 raise
             who = identity.of_workspace(agent_map, {}, workspace)
         self.bus = Bus(home, agent_map, who)
@@ -67,7 +67,7 @@ def run(home: str, verb: str, given: dict[str, Any], environ: Mapping[str, str],
     """Carry out a command and say what came of it; `say` returns when the words are handed over."""
     try:
         asked = Asked(home, verb, given, environ, workspace)
-        if asked.bus.who.agent is None and verb != "bus":
+        if asked.bus.who.agent is None and verb not in ("bus", "msg"):
             say(HOW_TO_JOIN)
         else:
             _VERBS[verb](asked, say)
@@ -201,6 +201,12 @@ def _god(asked: Asked, say: Say) -> None:
     god.run(asked, say)
 
 
+def _msg(asked: Asked, say: Say) -> None:
+    from . import msg
+
+    msg.run(asked, say)
+
+
 def _writing(asked: Asked, say: Say) -> None:
     say(show.cut(writing.brief(asked.bus, asked.verb, asked.words), announce.MOST_CHARACTERS, "…"))
 
@@ -214,4 +220,5 @@ _VERBS: dict[str, Callable[[Asked, Say], None]] = {
     "reply": _writing,
     "handoff": _writing,
     "god": _god,
+    "msg": _msg,
 }

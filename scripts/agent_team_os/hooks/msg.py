@@ -1,0 +1,97 @@
+"""`/msg`: mail between people, as far as it needs no network and nothing but the standard library."""
+
+from __future__ import annotations
+
+from ..post import box, keys, notice, page, people, reading, setup
+from ..post import files as attached
+from ..protocol import show
+from ..protocol.errors import NotSetUp
+from ..storage import home as homes
+from ..text import framed
+from . import announce
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .user_prompt_expansion import Asked, Say
+
+_ASKS = ("setup", "verify", "device")  # what asks a person
+_RECENT = 20  # letters that were read, in a list
+
+
+def run(asked: Asked, say: Say) -> None:
+    """Show what has come, one letter or who there is; for a name, what a model has to know to write to them."""
+    home, ato = asked.bus.home, asked.ato
+    word = asked.words[0] if asked.words else "list"
+    if word in _ASKS or word in ("sync", "outbox"):
+        person = "It asks a person, so your user calls it in a terminal" if word in _ASKS else "Call it"
+        say(f"/msg {word} is not answered here. {person}: {ato} msg {word}")
+        return
+    me = keys.known(asked.environ)
+    if me is None:
+        raise NotSetUp("mail between people is not set up here", "Your user does that in a terminal: ato msg setup")
+    setup.store_of(asked.bus.map)
+    if homes.check(home):
+        _VERBS.get(word, _write)(asked, me["uid"], say)
+        notice.refresh(home, asked.environ)
+
+
+def _list(asked: Asked, _me: str, say: Say) -> None:
+    asked.flags()
+    asked.at_most(1)
+    home = asked.bus.home
+    index = box.Index(home)
+    ordered = index.ordered()[::-1]
+    shown = [*index.unread()[::-1], *[letter_id for letter_id in ordered if letter_id in index.read][:_RECENT]]
+    listed = [document for letter_id in shown if (document := index.open(letter_id)) is not None]
+    found = page.inbox(listed, len(index.unread()), len(ordered), people.load(home), asked.ato, str)
+    say(show.cut(framed(found), announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} msg list"))
+
+
+def _read(asked: Asked, _me: str, say: Say) -> None:
+    asked.flags()
+    asked.at_most(2)
+    home = asked.bus.home
+    index, readings = reading.open_letters(home, asked.words[1] if asked.words[1:] else None)
+    directory = people.load(home)
+    shown, foot = [], []
+    for one in readings:
+        one.save(attached.inbox(asked.environ), given=False)
+        shown.append(
+            page.letter(one.document, people.address_of(directory, one.document["from"]), one.saved, one.faults)
+        )
+        if one.comes_later:
+            foot.append(f"Not all files are here. Fetch and save them: {asked.ato} msg read {one.document['number']}")
+    words = framed(page.letters(shown, foot))
+    say(show.cut(words, announce.MOST_CHARACTERS, f"It goes on: {asked.ato} msg read {readings[0].document['number']}"))
+    for one in readings:
+        people.meet(home, one.document["from"], show.timestamp())
+        one.done()
+    box.count(home, index)
+
+
+def _users(asked: Asked, me: str, say: Say) -> None:
+    asked.flags()
+    asked.at_most(1)
+    directory = people.load(asked.bus.home)
+    lines = [
+        f"{about['entry']['name']}  {about['entry']['address']}{'  (your user)' if uid == me else ''}"
+        for uid, about in sorted(directory.items(), key=lambda one: str(one[1]["entry"]["address"]))
+    ]
+    foot = f"With the fingerprints of their keys: {asked.ato} msg users"
+    say(show.cut("\n".join([*lines, foot]), announce.MOST_CHARACTERS, foot))
+
+
+def _write(asked: Asked, me: str, say: Say) -> None:
+    """Whom a name means; what is to be written stands in the prompt."""
+    directory = people.load(asked.bus.home)
+    uid = people.find(directory, asked.words[0], me)
+    people.check_trusted(directory, uid)
+    entry = directory[uid]["entry"]
+    trust = "verified" if directory[uid]["verified"] else "not verified by your user yet"
+    say(
+        f"The recipient is {entry['name']}, {entry['address']} ({trust}).\n"
+        f"Send with: {asked.ato} msg send {entry['address']} - --attach FILE, and the text on stdin."
+    )
+
+
+_VERBS = {"list": _list, "read": _read, "users": _users}
