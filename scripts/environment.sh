@@ -85,17 +85,33 @@ has_packages() { # FOLDER
 # The copy of the lock comes last: it says `complete`.
 make_environment() { # FOLDER LOCK
     : >"$log"
+    packages=$2
+    if is_musl; then
+        packages=$log.lock
+        without_pyrage "$2" >"$packages" || die 73 "cannot write in ${log%/*}."
+    fi
     # A descriptor 9 is the lock of runtime.sh, which must not outlive it in the tools it started.
     # In / there is no project whose settings uv would read.
     if ! (
         cd / && forget_settings
         # Killed meanwhile? Then nobody waits for a second try.
-        fill_with_uv "$1" "$2" || { kill -0 "$$" 2>/dev/null && fill_with_pip "$1" "$2"; }
+        fill_with_uv "$1" "$packages" || { kill -0 "$$" 2>/dev/null && fill_with_pip "$1" "$packages"; }
     ) 9>&-; then
-        rm -rf "$1"
+        rm -rf "$1" "$log.lock"
         blame_log "$2"
     fi
+    rm -f "$log.lock"
     cp "$2" "$1/made-from.lock" || die 73 "cannot write in $1."
+}
+
+# Alpine and its like. pyrage has no wheel for them, and without it all but `msg` works.
+is_musl() {
+    "$python" -I -c 'import sys, sysconfig
+sys.exit("musl" not in (sysconfig.get_config_var("HOST_GNU_TYPE") or ""))' 2>/dev/null </dev/null
+}
+
+without_pyrage() { # LOCK
+    LC_ALL=C awk '/^[^ #]/ { skip = /^pyrage==/ } !skip' "$1"
 }
 
 # Of the settings in the environment only those count that say how to reach the package index; others
