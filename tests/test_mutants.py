@@ -12,6 +12,7 @@ _SYNC = "tests/test_sync_order.py::test_nothing_is_forgotten"
 _RECOVERY = "tests/test_sync_order.py::test_recovery_forgets_nothing"
 _USERS = "tests/test_lock_users.py::test_whoever_changes_it_waits"
 _GROUP = "tests/test_group.py::"
+_SHARED = "tests/test_post_store_folder.py::test_what_is_said_to_be_kept_is_durable"
 _COPIES = "tests/test_cc_delivery.py::"
 
 # The protection that is taken out, by file, function and what is called, and the test that must then fail.
@@ -37,6 +38,9 @@ CAUGHT_BY = {
     "storage/lock.py recipient guard": f"{_USERS}[guard-send]",
     "storage/lock.py recipient _claim": f"{_USERS}[helper-send]",
     "storage/quarantine.py set_aside lock.guard": f"{_USERS}[guard-set_aside]",
+    "storage/shared.py make_folder files.sync_folder": _SHARED,
+    "storage/shared.py publish files.sync": _SHARED,
+    "storage/shared.py publish files.sync_folder": _SHARED,
     "storage/spool.py Entry.write settle": f"{_SYNC}[copied_to_hubs]",
     "storage/spool.py begin lock.flock": "tests/test_lock_users.py::test_a_spool_file_belongs_to_its_sender",
     "storage/spool.py settle files.flush": f"{_SYNC}[plain]",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_team_os.post import keys, seal
+from agent_team_os.post import keys, me, seal
 
 LARGE = bytes(number * 11 % 253 for number in range(150_000))
 
@@ -29,7 +29,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 def test_both_ways(data: bytes, env: dict[str, str]) -> None:
     """`age` opens with the key file what was encrypted here, and what `age` encrypted is opened here."""
     mine = keys.make(env, "max@example.org", "max")
-    path = str(Path(keys.folder(env)) / "age.key")
+    path = str(Path(me.folder(env)) / "age.key")
     other = seal.new_identity()[1]
     assert age("age", "-d", "-i", path, given=seal.encrypt(data, [other, mine.recipient])) == data
     assert seal.decrypt(age("age", "-r", mine.recipient, "-r", other, given=data), mine.identity) == data
@@ -40,7 +40,7 @@ def test_a_sealed_letter(env: dict[str, str]) -> None:
     """A sealed document that `age` opens is its one form, which was signed."""
     mine = keys.make(env, "max@example.org", "max")
     letter = {"kind": "letter", "to": "alex", "text": "Grüße"}
-    path = str(Path(keys.folder(env)) / "age.key")
+    path = str(Path(me.folder(env)) / "age.key")
     data = age("age", "-d", "-i", path, given=seal.sealed(letter, mine.seed, [mine.recipient]))
     assert data == seal.canonical(seal.sign(letter, mine.seed))
 
@@ -48,14 +48,14 @@ def test_a_sealed_letter(env: dict[str, str]) -> None:
 def test_key_file(env: dict[str, str]) -> None:
     """The key file is one of `age-keygen`, which finds the same recipient in it."""
     mine = keys.make(env, "max@example.org", "max")
-    path = Path(keys.folder(env)) / "age.key"
+    path = Path(me.folder(env)) / "age.key"
     assert age("age-keygen", "-y", str(path)).decode().strip() == mine.recipient
     assert f"# public key: {mine.recipient}\n" in path.read_text()
 
 
 def test_a_key_of_the_persons_own(env: dict[str, str]) -> None:
     """A key that `age-keygen` made there before is used, and its file not touched."""
-    path = Path(keys.folder(env)) / "age.key"
+    path = Path(me.folder(env)) / "age.key"
     path.parent.mkdir(parents=True)
     age("age-keygen", "-o", str(path))
     before = path.read_bytes()

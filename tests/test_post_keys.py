@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 import pytest
 
-from agent_team_os.post import keys, seal
+from agent_team_os.post import keys, me, seal
 from agent_team_os.protocol.errors import CannotWrite, InvalidLetter, NotSetUp
 from support.cli import ROOT
 
@@ -30,7 +30,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 def place(env: Mapping[str, str]) -> Path:
     """The folder of the keys."""
-    return Path(keys.folder(env))
+    return Path(me.folder(env))
 
 
 def content(env: Mapping[str, str]) -> dict[str, bytes]:
@@ -51,12 +51,12 @@ def not_set_up(call: Callable[..., Any], *args: Any) -> str:
 
 def test_made(env: dict[str, str]) -> None:
     """What is made is found again by whoever loads it, fits together, and is made once only."""
-    assert keys.known(env) is None
+    assert me.known(env) is None
     assert not_set_up(keys.load, env).endswith("ato msg setup")
     assert not place(env).exists()
     made = keys.make(env, "Max@Example.ORG", "Max")
     assert keys.load(env) == made == keys.make(env, "other@example.org", "other")
-    assert keys.known(env) == {"uid": made.uid, "address": "max@example.org", "name": "max"}
+    assert me.known(env) == {"uid": made.uid, "address": "max@example.org", "name": "max"}
     assert (seal.verify_key_of(made.seed), seal.recipient_of(made.identity)) == (made.verify_key, made.recipient)
     assert made.uid == seal.uid_of(made.verify_key)
     assert json.loads((place(env) / "identity.json").read_bytes()) == {
@@ -101,11 +101,21 @@ def test_modes(umask: int, env: dict[str, str]) -> None:
 def test_known_needs_no_package(env: dict[str, str]) -> None:
     """Who this is can be asked without the packages, so that a send does not wait for them."""
     keys.make(env, "max@example.org", "max")
-    script = "import os, sys; sys.path.insert(0, sys.argv[1]); from agent_team_os.post import keys; "
-    script += "print(keys.known(os.environ)['name'], sys.modules.keys() & {'nacl', 'pyrage', 'cffi'})"
+    script = "import os, sys; sys.path.insert(0, sys.argv[1]); from agent_team_os.post import me; "
+    script += "print(me.known(os.environ)['name'], sys.modules.keys() & {'nacl', 'pyrage', 'cffi'})"
     command = [sys.executable, "-I", "-c", script, str(ROOT / "scripts")]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("max set()\n", "")
+
+
+def test_without_the_packages(env: dict[str, str]) -> None:
+    """Without the packages nothing is made, and not even a folder is left."""
+    script = "import os, sys; sys.path.insert(0, sys.argv[1]); from agent_team_os.post import keys; "
+    script += "keys.make(os.environ, 'max@example.org', 'max')"
+    command = [sys.executable, "-I", "-S", "-c", script, str(ROOT / "scripts")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert "NotInstalled" in done.stderr
+    assert not place(env).parent.exists()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +130,7 @@ def test_known_needs_no_package(env: dict[str, str]) -> None:
 )
 def test_place(given: dict[str, str], wanted: str) -> None:
     """The folder is where the XDG rules put it; a variable that is no absolute path does not count."""
-    assert keys.folder({"HOME": "/home/max", **given}) == wanted
+    assert me.folder({"HOME": "/home/max", **given}) == wanted
 
 
 # ---- What is refused ----------------------------------------------------------------------------
@@ -147,7 +157,7 @@ def test_folder_open_to_others(env: dict[str, str]) -> None:
     for mode in (0o770, 0o707, 0o1777):
         place(env).chmod(mode)
         said = not_set_up(keys.load, env)
-        assert not_set_up(keys.known, env) == said
+        assert not_set_up(me.known, env) == said
         subprocess.run(shlex.split(said.rsplit("Do: ", 1)[1]), check=True)
         assert keys.load(env) == made
 
@@ -260,7 +270,7 @@ def test_of_somebody_else(env: dict[str, str], tmp_path: Path) -> None:
 )  # fmt: skip
 def test_no_address(address: str, env: dict[str, str]) -> None:
     """What is no address in ASCII letters is refused before a key is made."""
-    for call in (keys.check_address, lambda address: keys.make(env, address, "max")):
+    for call in (me.check_address, lambda address: keys.make(env, address, "max")):
         with pytest.raises(InvalidLetter, match="is no address"):
             call(address)
     assert not place(env).exists()
@@ -268,9 +278,9 @@ def test_no_address(address: str, env: dict[str, str]) -> None:
 
 def test_addresses() -> None:
     """An address has one form, whoever writes it, up to 254 characters."""
-    assert keys.check_address("Max.M%x+news_1-a@Mail.Example.ORG") == "max.m%x+news_1-a@mail.example.org"
+    assert me.check_address("Max.M%x+news_1-a@Mail.Example.ORG") == "max.m%x+news_1-a@mail.example.org"
     for address in ("max@localhost", "m@x", "a" * 242 + "@example.org"):
-        assert keys.check_address(address) == address
+        assert me.check_address(address) == address
 
 
 @pytest.mark.parametrize(
@@ -281,7 +291,7 @@ def test_addresses() -> None:
 )  # fmt: skip
 def test_no_name(name: str, env: dict[str, str]) -> None:
     """What could not be typed as a name, or looks like an option or a path, is refused before a key is made."""
-    for call in (keys.check_name, lambda name: keys.make(env, "max@example.org", name)):
+    for call in (me.check_name, lambda name: keys.make(env, "max@example.org", name)):
         with pytest.raises(InvalidLetter, match="is no name"):
             call(name)
     assert not place(env).exists()
@@ -290,10 +300,10 @@ def test_no_name(name: str, env: dict[str, str]) -> None:
 def test_names() -> None:
     """A name has one form; no verb of `msg` is one, in whatever letters."""
     for name in ("Max", "m", "4ever", "max.m_x-1", "m" * 32, "lists", "sender"):
-        assert keys.check_name(name) == name.lower()
+        assert me.check_name(name) == name.lower()
     verbs = {"list", "read", "send", "users", "setup", "verify", "device", "sync", "outbox", "help"}
-    assert verbs == keys.VERBS
-    for verb in keys.VERBS:
+    assert verbs == me.VERBS
+    for verb in me.VERBS:
         for name in (verb, verb.upper(), verb.title()):
             with pytest.raises(InvalidLetter, match="verb"):
-                keys.check_name(name)
+                me.check_name(name)

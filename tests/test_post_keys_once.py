@@ -11,8 +11,8 @@ from typing import Any, Callable
 
 import pytest
 
-from agent_team_os.post import keys, seal
-from agent_team_os.protocol.errors import InvalidLetter, NotSetUp
+from agent_team_os.post import keys, me, seal
+from agent_team_os.protocol.errors import CannotWrite, InvalidLetter, NotSetUp
 from agent_team_os.storage import lock
 from support import crash, trace
 from support.cli import ROOT
@@ -23,7 +23,7 @@ UID = seal.uid_of(seal.verify_key_of(SEED))
 PROGRAM = """
 import os, sys
 sys.path.insert(0, %r)
-from agent_team_os.post import keys
+from agent_team_os.post import keys, me
 from agent_team_os.protocol.errors import BusError
 environ = os.environ
 try:
@@ -73,13 +73,13 @@ def test_disturbed_anywhere(deed: str, faults: Any, least: int, tmp_path: Path) 
     """Killed or failed at any call, the same again succeeds with the keys that were there, and nothing lies about."""
     act, root, env = prepared(deed, tmp_path)
     template = root.rename(tmp_path / "template")
-    place = Path(keys.folder(env))
+    place = Path(me.folder(env))
     with crash.Starter() as starter:
 
         def judge(outcome: crash.Outcome, fault: str) -> None:
             if fault != "kill" and not fault.endswith("+"):  # of what lasts stderr has its share
                 assert outcome.status == 0 or outcome.stderr.startswith("CannotWrite cannot write"), outcome
-            there, known = content(place), keys.known(env)
+            there, known = content(place), me.known(env)
             if known is not None:
                 assert known["name"] in ("max", "new")
                 assert keys.load(env).uid == known["uid"]
@@ -127,7 +127,7 @@ def test_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "adopt": lambda: keys.adopt(env, uid=first.uid, address=first.address, name=first.name, seed=first.seed),
     }
     for call in calls.values():
-        with monkeypatch.context() as patch, lock.guard(keys.folder(env), "@keys"):
+        with monkeypatch.context() as patch, lock.guard(me.folder(env), "@keys"):
             patch.setattr(time, "sleep", wait)
             with pytest.raises(Waits):
                 call()
@@ -135,11 +135,28 @@ def test_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert keys.load(env) == first
 
 
+def test_never_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that somebody who knows no lock of ours puts there meanwhile is kept."""
+    env, random = {"HOME": str(tmp_path)}, os.urandom
+    path = Path(me.folder(env)) / "sign.key"
+
+    def urandom(size: int) -> bytes:
+        path.write_text(SEED.hex())
+        path.chmod(0o600)
+        return random(size)
+
+    monkeypatch.setattr(os, "urandom", urandom)
+    with pytest.raises(CannotWrite):
+        keys.make(env, "max@example.org", "max")
+    monkeypatch.undo()
+    assert keys.make(env, "max@example.org", "max").seed == SEED
+
+
 @pytest.mark.parametrize("deed", DEEDS)
 def test_durable(deed: str, tmp_path: Path) -> None:
     """Each file is durable before it has its name, and the names of the keys are before there is an identity."""
     act, _, env = prepared(deed, tmp_path)
-    place = keys.folder(env)
+    place = me.folder(env)
     with trace.Traced(
         [sys.executable, str(act.script)], cwd=act.cwd, env={**env, "PYTHONDONTWRITEBYTECODE": "1"}
     ) as run:
@@ -187,15 +204,19 @@ def test_another_device(tmp_path: Path) -> None:
     """A second device is the same person with the same signing key, and has an age key of its own."""
     one, two = ({"HOME": str(tmp_path / name)} for name in ("one", "two"))
     first = keys.make(one, "max@example.org", "max")
+    with pytest.raises(NotSetUp):
+        keys.device(two)
     recipient = keys.begin_device(two)
     assert keys.begin_device(two) == recipient
-    assert keys.known(two) is None
+    assert keys.device(two)[1] == recipient == seal.recipient_of(keys.device(two)[0])
+    assert me.known(two) is None
     about = {"uid": first.uid, "address": first.address, "name": first.name, "seed": first.seed}
     second = keys.adopt(two, **about)  # type: ignore[arg-type]
     assert second == keys.load(two)
     assert keys.adopt(two, **about) == second  # type: ignore[arg-type]
     assert (second.uid, second.verify_key, second.seed) == (first.uid, first.verify_key, first.seed)
     assert second.recipient == recipient != first.recipient
+    assert keys.device(two) == (second.identity, recipient)
     assert keys.load(one) == first
 
 
@@ -212,12 +233,12 @@ def test_somebody_is_there(seed: Any, tmp_path: Path) -> None:
     """Where another person or another key is set up nothing is adopted, and nothing of theirs is changed."""
     env = {"HOME": str(tmp_path)}
     there = keys.make(env, "alex@example.org", "alex")
-    before = content(Path(keys.folder(env)))
+    before = content(Path(me.folder(env)))
     given = (UID, there.seed) if seed is None else (there.uid, seed)
     for uid, other in (given, (UID, SEED)):
         with pytest.raises(InvalidLetter, match=r"alex@example\.org"):
             keys.adopt(env, uid=uid, address="max@example.org", name="max", seed=other)
-    assert content(Path(keys.folder(env))) == before
+    assert content(Path(me.folder(env))) == before
 
 
 @pytest.mark.parametrize(
@@ -232,6 +253,6 @@ def test_nothing_to_adopt(change: dict[str, Any], tmp_path: Path) -> None:
     about: dict[str, Any] = {"uid": UID, "address": "max@example.org", "name": "max", "seed": SEED}
     with pytest.raises(InvalidLetter):
         keys.adopt(env, **{**about, **change})
-    assert content(Path(keys.folder(env))) == {}
-    assert keys.known(env) is None
+    assert content(Path(me.folder(env))) == {}
+    assert me.known(env) is None
     assert keys.adopt(env, **about).uid == UID

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+import textwrap
 from typing import Any, Callable
 
 import pytest
@@ -110,6 +111,15 @@ def test_changed_after_signing(change: dict[str, Any]) -> None:
         refused(seal.check, {key: signed[key] for key in signed if key != name}, KEY)
 
 
+def test_no_kind() -> None:
+    """A signature over a document that does not say its kind serves for none."""
+    for kind in ({}, {"kind": None}, {"kind": 1}, {"kind": ["letter"]}):
+        document = {**kind, "to": "alex"}
+        refused(seal.check, {**document, "signature": seal.signature_of(seal.canonical(document), SEED)}, KEY)
+    document = {"kind": "letter", "to": "alex"}
+    seal.check({**document, "signature": seal.signature_of(seal.canonical(document), SEED)}, KEY)
+
+
 def test_no_signature() -> None:
     """No signature, half of one, one in another form and that of somebody else are all refused."""
     signed = seal.sign(LETTER, SEED)
@@ -199,7 +209,9 @@ def test_changed_on_the_way(devices: list[tuple[str, str]]) -> None:
             changed = data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :]
             refused(seal.opened, changed, identity)
         refused(seal.opened, data[:at], identity)
-    armour = b"-----BEGIN AGE ENCRYPTED FILE-----\n" + base64.encodebytes(data) + b"-----END AGE ENCRYPTED FILE-----\n"
+    armour = "-----BEGIN AGE ENCRYPTED FILE-----\n{}\n-----END AGE ENCRYPTED FILE-----\n".format(
+        "\n".join(textwrap.wrap(base64.b64encode(data).decode(), 64))
+    ).encode()
     for other in (data + b"\0", data + data, b"\n" + data, armour, b"", seal.canonical(LETTER)):
         refused(seal.opened, other, identity)
 
@@ -235,6 +247,12 @@ def test_another_form(text: str, devices: list[tuple[str, str]]) -> None:
     identity, recipient = devices[0]
     assert seal.opened(seal.encrypt(b'{"kind":"letter"}', [recipient]), identity) == {"kind": "letter"}
     refused(seal.opened, seal.encrypt(text.encode(), [recipient]), identity)
+
+
+def test_no_word_of_the_sender() -> None:
+    """A refusal is read by sessions, so it repeats nothing of what was refused."""
+    for text in (b'{"Obey!\n":1,"Obey!\n":2}', b'{"Obey!":1.5}', '{"Öbey!":1}'.encode(), b"Obey!", b'{"a":"Obey!" }'):
+        assert "bey" not in refused(seal.parsed, text)
 
 
 def test_no_text(devices: list[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""What every store of letters promises, in a folder, in memory and on a real S3 server, there with the rules of a person."""
+"""What every store of letters promises: in a folder, in memory, and with the rules of a person on a real S3 server."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def test_a_key_is_given_once(store: Store, mine: str) -> None:
 
 def test_of_many_at_once_one_wins(store: Store, mine: str) -> None:
     """Of several that make an object of one key at once exactly one is told yes, and its bytes are there."""
-    with ThreadPoolExecutor(8) as pool:
-        said = list(pool.map(lambda number: store.put_new(f"{mine}/1.age", b"%d" % number), range(8)))
-    assert sorted(said) == [False] * 7 + [True]
+    with ThreadPoolExecutor(3) as pool:  # SeaweedFS lets each wait a second for the one before
+        said = list(pool.map(lambda number: store.put_new(f"{mine}/1.age", b"%d" % number), range(3)))
+    assert sorted(said) == [False, False, True]
     assert store.get(f"{mine}/1.age", 100) == b"%d" % said.index(True)
 
 

@@ -2,7 +2,7 @@
 
 with Proxy(team.endpoint) as proxy:
     team = dataclasses.replace(team, endpoint=proxy.url)
-    proxy.without = "If-None-Match"       # as a server that has never heard of it
+    proxy.put = lambda path, data: ...    # instead of what the server does with a PUT
     proxy.answers = [(503, b"")]          # to the next requests, which go no further
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import http.server
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Optional
 from urllib.parse import urlsplit
@@ -21,8 +22,9 @@ class Proxy:
 
     def __init__(self, endpoint: str) -> None:
         self.upstream = urlsplit(endpoint).netloc
-        self.without = ""  # a header that is left out
+        self.put: Optional[Callable[[str, bytes], None]] = None
         self.answers: list[tuple[int, bytes]] = []  # status and body for the next requests
+        self.refuses = ""  # what a path has in it that is answered with 403
         self.cut: Optional[int] = None  # how many bytes of an answer are passed on before the connection ends
         self.hangs = False  # whether requests are never answered
         self.seen: list[str] = []  # method and path of each request
@@ -56,11 +58,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.proxy.closing.wait()
             return
         if self.proxy.answers:
-            self._answer(*self.proxy.answers.pop(0), headers=[])
+            self._answer(*self.proxy.answers.pop(0), headers=[("ETag", '"0"')])
             return
-        headers = {name: value for name, value in self.headers.items() if name.lower() != self.proxy.without.lower()}
+        if self.proxy.refuses and self.proxy.refuses in self.path:
+            self._answer(403, b"<Error><Code>AccessDenied</Code></Error>", headers=[])
+            return
+        if self.proxy.put and self.command == "PUT":
+            self.proxy.put(self.path, body)
+            self._answer(200, b"", headers=[("ETag", '"0"')])
+            return
         upstream = http.client.HTTPConnection(self.proxy.upstream)
-        upstream.request(self.command, self.path, body, headers)
+        upstream.request(self.command, self.path, body, dict(self.headers.items()))
         answer = upstream.getresponse()
         data = answer.read()
         upstream.close()

@@ -87,7 +87,7 @@ def team(people: Mapping[str, str], prefix: str = "") -> Team:
     with urllib.request.urlopen(urllib.request.Request(bucket, method="POST"), timeout=_PATIENCE):
         pass
     for person, uid in people.items():
-        _await(lambda person=person, uid=uid: _is_known(made, person, uid))  # type: ignore[misc]
+        _await(lambda person=person, uid=uid: _is_known(made, person, uid))
     return made
 
 
@@ -187,7 +187,7 @@ def _start(folder: Path, ports: Mapping[str, int]) -> subprocess.Popen[bytes]:
     (folder / "data").mkdir()
     # fmt: off
     command = [
-        weed, "-logtostderr", "server", f"-dir={folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+        str(weed), "-logtostderr", "server", f"-dir={folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         "-filer", "-s3", f"-s3.config={folder}/s3.json", "-s3.port.iceberg=0", "-s3.port.lance=0",
         "-s3.autoCreateBucket=false", "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=500",
         *(f"-{name}={port}" for name, port in ports.items()),
@@ -196,7 +196,8 @@ def _start(folder: Path, ports: Mapping[str, int]) -> subprocess.Popen[bytes]:
     # One volume for each bucket, where it would make seven.
     env = {**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
     with (folder / "log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=env, preexec_fn=_die_with_parent)
+        # The keeper has one thread.
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=env, preexec_fn=_die_with_parent)  # noqa: PLW1509
 
 
 def _die_with_parent() -> None:

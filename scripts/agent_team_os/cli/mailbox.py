@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..post import keys, setup
+from ..post import me
 from ..protocol import home as layout
 from ..protocol.errors import NotSetUp
 from ..storage import home as homes
@@ -28,11 +28,11 @@ class Here:
         self.ato = output.program()
         self.me: Mapping[str, str] = {}
         if set_up:
-            found = keys.known(os.environ)
+            found = me.known(os.environ)
             if found is None:
                 raise NotSetUp("mail between people is not set up here", "Set it up: ato msg setup")
             self.me = found
-            self.url = setup.store_of(self.map)
+            self.url = me.check_store(self.map)
             homes.make(self.home)
 
     def say(self, document: Any, shown: Page) -> None:

@@ -9,15 +9,27 @@ from typing import Any
 
 import click
 
-from ..post import box, notice, page, people, reading, spool
+from ..post import box, letter, me, notice, page, people, reading, spool
 from ..protocol import credentials, show
-from ..protocol.errors import InvalidLetter, NothingToRead, SecretFound, StoreFailed, UnknownPerson, Usage
+from ..protocol.errors import (
+    InvalidLetter,
+    LockBusy,
+    NothingToRead,
+    SecretFound,
+    StoreFailed,
+    UnknownPerson,
+    Usage,
+)
+from ..storage import lock
 from . import output
 from .mailbox import AS_JSON as _AS_JSON
 from .mailbox import Here
 from .progress import Bar
 
 _RECENT = 20  # letters that were read, and letters that were sent, in a list
+_MOST_INPUT = 1_048_576  # bytes read from stdin
+_NEXT = "@people-next"  # the lock of the sync that waits for its turn
+_TURN = 60.0  # seconds it waits
 
 
 _ELSEWHERE = ("setup", "verify", "device")  # in `msg_setup`
@@ -71,8 +83,8 @@ def send(to: str, words: tuple[str, ...], attach: tuple[str, ...], allow_secret:
     It is kept here and goes out in the background: nothing waits for the network.
     """
     here = Here(as_json)
+    text = _text(here, to, words, attach)
     directory, uid = _recipient(here, to)
-    text = _text(here, directory, words, attach)
     people.check_trusted(directory, uid)
     found = None if allow_secret else credentials.find(text)
     if found:
@@ -97,17 +109,25 @@ def _recipient(here: Here, to: str) -> tuple[people.Directory, str]:
     except UnknownPerson:
         if _several(to):
             raise Usage(f'"{to[:80]}" is more than one name', _TWO) from None
-        result = here.sync(budget=5.0)
+        fault = _ask_store(here)
         directory = people.load(here.home)
         try:
             uid = people.find(directory, to, here.me["uid"])
         except UnknownPerson as error:
-            if result["error"]:
-                raise UnknownPerson(error.message, f"Somebody new may be there: {result['error']}") from None
+            if fault:
+                raise UnknownPerson(error.message, f"Somebody new may be there: {fault}") from None
             raise
     if uid == here.me["uid"]:
         raise InvalidLetter(f"{here.me['address']} is you", "See who else there is: ato msg users")
     return directory, uid
+
+
+def _ask_store(here: Here) -> str:
+    """A short sync before it is said that something is not there; why that cannot be known, empty if it can."""
+    try:
+        return here.sync(notice.BUDGET, notice.BUDGET)["error"] or ""
+    except LockBusy:
+        return "another sync is still at work"
 
 
 _TWO = "A message is between two people: send it to each of them."
@@ -117,8 +137,9 @@ def _several(text: str) -> bool:
     return any(sign in text for sign in ",; ")
 
 
-def _text(here: Here, directory: people.Directory, words: tuple[str, ...], attach: tuple[str, ...]) -> str:
+def _text(here: Here, to: str, words: tuple[str, ...], attach: tuple[str, ...]) -> str:
     if len(words) > 1:
+        directory = people.load(here.home)
         for word in words[:-1]:
             try:
                 people.find(directory, word, here.me["uid"])
@@ -128,20 +149,30 @@ def _text(here: Here, directory: people.Directory, words: tuple[str, ...], attac
         raise Usage(f'"{words[1][:80]}" is one argument too many', 'Put the text in quotes: ato msg NAME "TEXT"')
     text = words[0] if words else ""
     if text == "-":
-        data = sys.stdin.buffer.read(1_048_576) if sys.stdin is not None else b""
+        data = (sys.stdin.buffer.read(_MOST_INPUT) if sys.stdin is not None else b"").rstrip(b"\n")
+        _check_size(len(data))
         try:
-            text = data.decode("utf-8").rstrip("\n")
+            text = data.decode("utf-8")
         except UnicodeDecodeError:
             raise InvalidLetter("the text on stdin is not UTF-8", "Attach it as a file: --attach FILE") from None
     try:
-        size = len(text.encode("utf-8"))
+        _check_size(len(text.encode("utf-8")))
     except UnicodeEncodeError:
         raise InvalidLetter("the text is not UTF-8", "Attach it as a file: --attach FILE") from None
-    if size > 65_536:
-        raise InvalidLetter(f"the text has {size} bytes; at most 65536 go", "Attach it as a file: --attach FILE")
     if not text.strip() and not attach:
-        raise InvalidLetter("there is nothing to send", 'Write: ato msg NAME "TEXT"')
+        import difflib
+
+        near = [] if words else difflib.get_close_matches(to, me.VERBS, 1)
+        hint = f"Did you mean: ato msg {near[0]}" if near else 'Write: ato msg NAME "TEXT"'
+        raise InvalidLetter(f'there is nothing to send to "{to[:80]}"', hint)
     return text
+
+
+def _check_size(size: int) -> None:
+    if size > letter.MAX_TEXT:
+        more = f"more than {size - 1}" if size >= _MOST_INPUT else str(size)
+        what = f"the text has {more} bytes; at most {letter.MAX_TEXT} go"
+        raise InvalidLetter(what, "Attach it as a file: --attach FILE")
 
 
 def _first(here: Here, directory: people.Directory, uid: str) -> None:
@@ -201,15 +232,16 @@ def read(which: str | None, save: str | None, as_json: bool) -> None:
     try:
         index, readings = reading.open_letters(here.home, which)
     except NothingToRead as nothing:  # before that is said, the store is asked
-        result = here.sync(budget=notice.BUDGET)
-        if result["error"]:
-            raise NothingToRead(nothing.message, f"There may be more: {result['error']}") from None
+        fault = _ask_store(here)
+        if fault:
+            raise NothingToRead(nothing.message, f"There may be more: {fault}") from None
         index, readings = reading.open_letters(here.home, which)
     with Bar(here.as_json) as bar:
         reading.fetch(here.home, os.environ, here.url, readings, bar)
     directory = people.load(here.home)
+    folder = files.inbox(os.environ) if save is None else os.path.abspath(save)
     for one in readings:
-        one.save(save or files.inbox(os.environ), save is not None)
+        one.save(folder, save is not None)
     if here.as_json:
         output.emit({"letters": [_read_out(one, directory) for one in readings]})
     else:
@@ -284,16 +316,19 @@ def outbox(as_json: bool) -> None:
             document.pop("signature", None)
             sent.append({**document, "address": people.address_of(directory, document["to"])})
     last = sync.last(here.home, here.url)
-    document = {"waiting": waiting, "sent": sent, "synced_at": last[0], "error": last[1]}
-    here.say(document, page.outbox(waiting, sent, last, here.ato))
+    damaged = [os.path.join(spool.folder(here.home), letter_id) for letter_id in spool.damaged(here.home)]
+    document = {"waiting": waiting, "damaged": damaged, "sent": sent, "synced_at": last[0], "error": last[1]}
+    here.say(document, page.outbox(waiting, damaged, sent, last, here.ato))
 
 
 @msg.command()
-@click.option("--once", is_flag=True, help="For the background: at most 5 s, and nothing where a sync is at work.")
+@click.option("--once", is_flag=True, help="For the background: at most 5 s of work, and one sync at most that waits.")
 @_AS_JSON
 def sync(once: bool, as_json: bool) -> None:
     """Send what waits and fetch what is new."""
     here = Here(as_json)
+    if once:
+        _wait_for_turn(here)
     with Bar(here.as_json or once) as bar:
         result = here.sync(notice.BUDGET if once else None, 0.0 if once else 5.0, bar)
     notice.set_up(here.home)
@@ -302,3 +337,13 @@ def sync(once: bool, as_json: bool) -> None:
         output.note(show.one_line(warning, 300))
     if result["error"]:
         raise StoreFailed(result["error"], "What waits stays in the spool and goes out with a later sync.")
+
+
+def _wait_for_turn(here: Here) -> None:
+    """Behind the sync that is at work: it may have looked already for what waits, and what came since is in ours.
+
+    LockBusy if another one waits already. It looks when it has given up the lock of those who wait, so it sees all
+    that we would.
+    """
+    with lock.guard(here.home, _NEXT, 0.0), lock.guard(here.home, "@people-sync", _TURN):
+        pass

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from ..post import keys, notice, page, people
+from ..post import keys, me, notice, page, people
 from ..post import setup as post_setup
 from ..protocol import agentmap, show
 from ..protocol.errors import NotVerified, StoreFailed, Usage
@@ -34,35 +34,39 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
 
     here = Here(as_json, set_up=False)
     seal.require()
-    before = keys.known(os.environ) or {}
+    before = me.known(os.environ) or {}
     ask = _Ask(yes or here.as_json)
-    address = keys.check_address(
+    address = me.check_address(
         address or ask("Your address", before.get("address") or post_setup.address_from_git(), "--address")
     )
-    kept = before.get("name") if before.get("address") == address else ""
-    given = name or ask("Your name, for others to write to", kept or post_setup.name_from(address), "--name")
-    name = keys.check_name(given)
-    asked = url or ask("Storage (a shared folder, or s3://bucket/prefix)", post_setup.known_store(here.map), "--store")
+    known = before.get("name") or post_setup.name_from(address)
+    given = name or ask("Your name, for others to write to", known, "--name")
+    name = me.check_name(given)
+    asked = url or ask("Storage (a shared folder, or s3://bucket/prefix)", me.store(here.map), "--store")
     url = store.check_url(asked)
     made = post_setup.make_store(url)
-    mine = post_setup.settle(here.home, os.environ, address, name, url)
-    came = post_setup.publish(here.home, os.environ, mine, url)
-    document = {
-        "uid": mine.uid, "address": mine.address, "name": mine.name, "store": url, "made": made,
-        "fingerprint": post_setup.fingerprint(mine), **came,
-    }  # fmt: skip
+    mine = post_setup.identify(os.environ, address, name)
+    findings, error = post_setup.try_store(os.environ, mine, url)
+    if not findings:  # the map goes on naming a store that works
+        post_setup.settle(here.home, url)
+        error = error or post_setup.publish(here.home, os.environ, url)
+    fingerprint = post_setup.fingerprint(mine)
     if here.as_json:
-        output.emit(document)
+        output.emit({
+            "uid": mine.uid, "address": mine.address, "name": mine.name, "store": url, "made": made,
+            "fingerprint": fingerprint, "findings": findings, "error": error or None,
+        })  # fmt: skip
     else:
         output.say(f"You are {mine.address}; others write to {mine.name}.")
+        output.say(f"Fingerprint of your key: {fingerprint}")
+        output.say(f"Your keys: {show.one_line(agentmap.short(me.folder(os.environ)))} (keep a copy in a safe place)")
+    if findings:
+        words = " ".join(findings)
+        raise StoreFailed(f"the storage {url} cannot be used. {words}", "Choose another one: ato msg setup --store URL")
+    if not here.as_json:
         output.say(f"Storage: {show.one_line(url)}{' (made just now)' if made else ''}")
-        output.say(f"Fingerprint of your key: {document['fingerprint']}")
-        output.say(f"Your keys: {show.one_line(agentmap.short(keys.folder(os.environ)))} (keep a copy in a safe place)")
-    if came["findings"]:
-        words = "; ".join(came["findings"])
-        raise StoreFailed(f"this storage cannot be used: {words}", "Choose another one: ato msg setup --store URL")
-    if came["error"]:
-        output.note(f"The storage was not reached: {show.one_line(came['error'], 400)}\nThe next sync tries again.")
+    if error:
+        output.note(f"The storage was not reached: {show.one_line(error, 400)}\nThe next sync tries again.")
     elif not here.as_json:
         output.say(f"Next: {here.ato} msg users, then {here.ato} msg NAME TEXT")
 
@@ -149,8 +153,8 @@ def add(address: str | None, url: str | None, yes: bool, as_json: bool) -> None:
     seal.require()
     devices.check_new(os.environ)
     ask = _Ask(yes or here.as_json)
-    address = keys.check_address(address or ask("Your address", post_setup.address_from_git(), "--address"))
-    asked = url or ask("Storage (a shared folder, or s3://bucket/prefix)", post_setup.known_store(here.map), "--store")
+    address = me.check_address(address or ask("Your address", post_setup.address_from_git(), "--address"))
+    asked = url or ask("Storage (a shared folder, or s3://bucket/prefix)", me.store(here.map), "--store")
     url = store.check_url(asked)
     homes.make(here.home)
     homes.make_map(here.home)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..protocol import frame, show, strictjson
 from ..protocol import home as layout
-from ..protocol.errors import CannotWrite
+from ..protocol.errors import BusError, CannotWrite
+from ..storage import home as homes
 
 if TYPE_CHECKING:
     from .. import text
@@ -112,7 +113,9 @@ def unread() -> None:
     from ..post import notice
 
     home = layout.find(os.environ)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, BusError):
+        if not homes.check(home):
+            return
         model = _for_model()
         words = notice.for_person(home, f"{program()}" if model else "agentops", quoted=not model)
         if words:

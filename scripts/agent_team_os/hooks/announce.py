@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # messages shown in full at the start of a session
 MOST_CHARACTERS = 9000  # of one context: Claude Code puts one over 10,000 into a file
+MOST_OF_PEOPLE = 5000  # characters of it for mail from people
 MOST = 20  # lines in any later word
 MAX_PERSONA = 4096  # bytes
 COMMANDS = "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg"
@@ -99,8 +100,9 @@ def from_people(home: str, environ: Mapping[str, str], after: list[Callable[[], 
         post.refresh(home, environ)
 
     after.append(sync)
-    words = post.for_session(home, f'"{layout.launcher()}"')
-    return [words] if words else []
+    ato = f'"{layout.launcher()}"'
+    words = post.for_session(home, ato)
+    return [show.cut(words, MOST_OF_PEOPLE, f"There is more: {ato} msg read")] if words else []
 
 
 def overdue(found: dict[str, Any]) -> str:

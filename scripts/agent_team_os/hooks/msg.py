@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..post import box, keys, notice, page, people, reading, setup
+from ..post import box, me, notice, page, people, reading
 from ..post import files as attached
 from ..protocol import show
 from ..protocol.errors import NotSetUp
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .user_prompt_expansion import Asked, Say
 
 _ASKS = ("setup", "verify", "device")  # what asks a person
-_RECENT = 20  # letters that were read, in a list
+_UNREAD, _RECENT = 100, 20  # letters that were not read, and that were, in a list
 
 
 def run(asked: Asked, say: Say) -> None:
@@ -26,12 +26,12 @@ def run(asked: Asked, say: Say) -> None:
         person = "It asks a person, so your user calls it in a terminal" if word in _ASKS else "Call it"
         say(f"/msg {word} is not answered here. {person}: {ato} msg {word}")
         return
-    me = keys.known(asked.environ)
-    if me is None:
+    mine = me.known(asked.environ)
+    if mine is None:
         raise NotSetUp("mail between people is not set up here", "Your user does that in a terminal: ato msg setup")
-    setup.store_of(asked.bus.map)
+    me.check_store(asked.bus.map)
     if homes.check(home):
-        _VERBS.get(word, _write)(asked, me["uid"], say)
+        _VERBS.get(word, _write)(asked, mine["uid"], say)
         notice.refresh(home, asked.environ)
 
 
@@ -40,10 +40,11 @@ def _list(asked: Asked, _me: str, say: Say) -> None:
     asked.at_most(1)
     home = asked.bus.home
     index = box.Index(home)
-    ordered = index.ordered()[::-1]
-    shown = [*index.unread()[::-1], *[letter_id for letter_id in ordered if letter_id in index.read][:_RECENT]]
+    unread = index.unread()[::-1]
+    read = [letter_id for letter_id in index.ordered()[::-1] if letter_id in index.read]
+    shown = [*unread[:_UNREAD], *read[:_RECENT]]
     listed = [document for letter_id in shown if (document := index.open(letter_id)) is not None]
-    found = page.inbox(listed, len(index.unread()), len(ordered), people.load(home), asked.ato, str)
+    found = page.inbox(listed, len(unread), len(unread) + len(read), people.load(home), asked.ato, str)
     say(show.cut(framed(found), announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} msg list"))
 
 
@@ -53,15 +54,21 @@ def _read(asked: Asked, _me: str, say: Say) -> None:
     home = asked.bus.home
     index, readings = reading.open_letters(home, asked.words[1] if asked.words[1:] else None)
     directory = people.load(home)
-    shown, foot = [], []
-    for one in readings:
+    shown: list[list[str]] = []
+    foot: list[str] = []
+    words = ""
+    for number, one in enumerate(readings):
         one.save(attached.inbox(asked.environ), given=False)
-        shown.append(
-            page.letter(one.document, people.address_of(directory, one.document["from"]), one.saved, one.faults)
-        )
-        if one.comes_later:
-            foot.append(f"Not all files are here. Fetch and save them: {asked.ato} msg read {one.document['number']}")
-    words = framed(page.letters(shown, foot))
+        sender = people.address_of(directory, one.document["from"])
+        shown.append(page.letter(one.document, sender, one.saved, one.faults))
+        foot += _notes(asked, directory, one)
+        left = len(readings) - number - 1
+        more = [f"{left} more unread: /msg read"] if left else []
+        longer = framed(page.letters(shown, foot + more))
+        if number and show.units(longer) > announce.MOST_CHARACTERS:
+            readings = readings[:number]  # what does not fit is not read
+            break
+        words = longer
     say(show.cut(words, announce.MOST_CHARACTERS, f"It goes on: {asked.ato} msg read {readings[0].document['number']}"))
     for one in readings:
         people.meet(home, one.document["from"], show.timestamp())
@@ -69,22 +76,40 @@ def _read(asked: Asked, _me: str, say: Say) -> None:
     box.count(home, index)
 
 
-def _users(asked: Asked, me: str, say: Say) -> None:
+def _notes(asked: Asked, directory: people.Directory, one: reading.Reading) -> list[str]:
+    """What else is to be said of a letter: files that are not here, and the key of somebody who is new."""
+    found = []
+    if one.comes_later:
+        found.append(f"Not all files are here. Fetch and save them: {asked.ato} msg read {one.document['number']}")
+    about = directory.get(one.document["from"])
+    if about is not None and not about["met"] and not about["verified"]:
+        from ..post import directory as entries
+
+        entry = about["entry"]
+        found.append(
+            f"It is the first message with {entry['address']}. The fingerprint of their key: "
+            f"{entries.fingerprint(about)}. Your user can compare it with {entry['name']}, then: "
+            f"{asked.ato} msg verify {entry['name']}"
+        )
+    return found
+
+
+def _users(asked: Asked, own: str, say: Say) -> None:
     asked.flags()
     asked.at_most(1)
     directory = people.load(asked.bus.home)
     lines = [
-        f"{about['entry']['name']}  {about['entry']['address']}{'  (your user)' if uid == me else ''}"
+        f"{about['entry']['name']}  {about['entry']['address']}{'  (your user)' if uid == own else ''}"
         for uid, about in sorted(directory.items(), key=lambda one: str(one[1]["entry"]["address"]))
     ]
     foot = f"With the fingerprints of their keys: {asked.ato} msg users"
     say(show.cut("\n".join([*lines, foot]), announce.MOST_CHARACTERS, foot))
 
 
-def _write(asked: Asked, me: str, say: Say) -> None:
+def _write(asked: Asked, own: str, say: Say) -> None:
     """Whom a name means; what is to be written stands in the prompt."""
     directory = people.load(asked.bus.home)
-    uid = people.find(directory, asked.words[0], me)
+    uid = people.find(directory, asked.words[0], own)
     people.check_trusted(directory, uid)
     entry = directory[uid]["entry"]
     trust = "verified" if directory[uid]["verified"] else "not verified by your user yet"

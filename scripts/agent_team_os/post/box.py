@@ -1,7 +1,8 @@
-"""Letters that have arrived: `people/letters/<N>-<id>.json`, and beside it `<N>-<id>.read` once it was read.
+"""Letters that have arrived: `people/letters/<N>-<name>.json`, and beside it `<N>-<name>.read` once it was read.
 
-N is given at arrival, one more than any before, and never used again. The attachments wait, decrypted and checked, in
-`people/files/` until the letter is read and they are saved.
+N is given at arrival, one more than any before, and never used again. The name is the sender's uid and the id, since
+the id alone is the sender's to choose. The attachments wait, decrypted and checked, in `people/files/` until the letter
+is read and they are saved.
 """
 
 from __future__ import annotations
@@ -35,52 +36,54 @@ class Index:
 
     def __init__(self, home: str) -> None:
         self.home = home
-        self.numbers: dict[str, int] = {}  # by id
+        self.numbers: dict[str, int] = {}  # by name
         self.read: set[str] = set()
-        for name in files.names(folder(home)):
-            stem, _, ending = name.rpartition(".")
-            number, _, letter_id = stem.partition("-")
-            if not (number.isascii() and number.isdecimal() and letter.is_id(letter_id)):
+        for file in files.names(folder(home)):
+            stem, _, ending = file.rpartition(".")
+            number, _, name = stem.partition("-")
+            if not (number.isascii() and number.isdecimal() and letter.parse_name(name)):
                 continue
             if ending == "json":
-                self.numbers[letter_id] = int(number)
+                self.numbers[name] = int(number)
             elif ending == "read":
-                self.read.add(letter_id)
+                self.read.add(name)
 
     def ordered(self) -> list[str]:
-        """All ids, in the order of arrival."""
+        """All names, in the order of arrival."""
         return sorted(self.numbers, key=self.numbers.__getitem__)
 
     def unread(self) -> list[str]:
-        """The ids of what was not read, in the order of arrival."""
-        return [letter_id for letter_id in self.ordered() if letter_id not in self.read]
+        """The names of what was not read, in the order of arrival."""
+        return [name for name in self.ordered() if name not in self.read]
 
-    def path(self, letter_id: str, ending: str = "json") -> str:
+    def path(self, name: str, ending: str = "json") -> str:
         """Where a letter lies, or the mark that it was read."""
-        return os.path.join(folder(self.home), f"{self.numbers[letter_id]}-{letter_id}.{ending}")
+        return os.path.join(folder(self.home), f"{self.numbers[name]}-{name}.{ending}")
 
     def find(self, asked: str) -> str:
-        """The id of the letter with this number or id; UnknownLetter for none."""
+        """The name of the letter with this number or id; UnknownLetter for none, and for an id two letters have."""
         if asked.isascii() and asked.isdecimal():
-            for letter_id, number in self.numbers.items():
-                if number == int(asked):
-                    return letter_id
-        elif asked in self.numbers:
-            return asked
-        raise UnknownLetter(f'there is no message "{asked[:80]}"', "See all: ato msg list")
+            found = [name for name, number in self.numbers.items() if str(number) == (asked.lstrip("0") or "0")]
+        else:
+            found = [name for name in self.numbers if letter.is_id(asked) and name.endswith(f"-{asked}")]
+        if not found:
+            raise UnknownLetter(f'there is no message "{asked[:80]}"', "See all: ato msg list")
+        if len(found) > 1:
+            raise UnknownLetter(f"{len(found)} messages have the id {asked}", "Give the number: ato msg list")
+        return found[0]
 
-    def open(self, letter_id: str) -> Optional[dict[str, Any]]:
+    def open(self, name: str) -> Optional[dict[str, Any]]:
         """A letter with `number`, `arrived_at` and, once it was read, `read_at` and `saved`; None for a damaged one."""
         try:
-            document = strictjson.parse(files.read(self.path(letter_id), _MOST))
+            document = strictjson.parse(files.read(self.path(name), _MOST))
         except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
             return None
         if not isinstance(document, dict):
             return None
-        mark = notes.read(self.path(letter_id, "read")) if letter_id in self.read else {}
+        mark = notes.read(self.path(name, "read")) if name in self.read else {}
         return {
             **document,
-            "number": self.numbers[letter_id],
+            "number": self.numbers[name],
             "read_at": mark.get("read_at"),
             "saved": mark.get("saved", []),
         }
@@ -93,26 +96,35 @@ def arrive(home: str, index: Index, document: dict[str, Any], arrived_at: str, a
     """
     files.make_folder(folder(home))
     number = max([after, *index.numbers.values()]) + 1
-    index.numbers[document["id"]] = number
-    files.replace(index.path(document["id"]), strictjson.readable({**document, "arrived_at": arrived_at}))
+    name = letter.name_of(document)
+    index.numbers[name] = number
+    files.replace(index.path(name), strictjson.readable({**document, "arrived_at": arrived_at}))
     return number
 
 
-def mark_read(home: str, index: Index, letter_id: str, read_at: str, saved: list[str]) -> None:
+def mark_read(home: str, index: Index, name: str, read_at: str, saved: list[str]) -> None:
     """Remember that a letter was read, and where its files went; durable."""
-    mark = {"read_at": read_at, "saved": saved}
+    mark, path = {"read_at": read_at, "saved": saved}, index.path(name, "read")
     with lock.guard(home, "@people"):
-        files.replace(index.path(letter_id, "read"), strictjson.compact(mark))
-    index.read.add(letter_id)
+        if saved or not os.path.lexists(path):  # what another device says forgets no file that was saved here
+            files.replace(path, strictjson.compact(mark))
+    index.read.add(name)
 
 
-def fetched(home: str, letter_id: str, number: int) -> str:
+def fetched(home: str, name: str, number: int) -> str:
     """Where the n-th attachment of a letter waits, if it was fetched."""
-    return os.path.join(files_folder(home), f"{letter_id}.{number}")
+    return os.path.join(files_folder(home), f"{name}.{number}")
+
+
+def forget_files(home: str, name: str) -> None:
+    """Remove the attachments of a letter that wait; who wants them yet has them fetched anew."""
+    for file in files.names(files_folder(home)):
+        if file.startswith(f"{name}."):
+            files.remove(os.path.join(files_folder(home), file))
 
 
 def next_unread(index: Index) -> list[str]:
-    """The letters to read; NothingToRead if all were."""
+    """The names of the letters to read; NothingToRead if all were."""
     found = index.unread()
     if not found:
         raise NothingToRead("no unread message", "See all: ato msg list")
@@ -122,7 +134,7 @@ def next_unread(index: Index) -> list[str]:
 def count(home: str, index: Index) -> None:
     """Leave for the notices what is unread."""
     unread = index.unread()
-    newest = [document for letter_id in unread[-notice.SHOWN :] if (document := index.open(letter_id)) is not None]
+    newest = [document for name in unread[-notice.SHOWN :] if (document := index.open(name)) is not None]
     directory = people.load(home) if newest else {}
     notice.keep(
         home,

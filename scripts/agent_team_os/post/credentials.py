@@ -104,9 +104,7 @@ def _profile(environ: Mapping[str, str]) -> dict[str, str]:
         try:
             parser.read(path, encoding="utf-8")  # nothing if there is no such file
         except (configparser.Error, OSError, UnicodeDecodeError):
-            raise StoreFailed(
-                f"{path} cannot be read as a file of profiles.", "Repair it, or set AWS_PROFILE."
-            ) from None
+            raise StoreFailed(f"{path} is no file of profiles.", "Repair it, or move it away.") from None
         if parser.has_section(section):
             there = True
             found.update(parser.items(section))

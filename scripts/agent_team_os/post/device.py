@@ -12,7 +12,7 @@ from typing import Any
 from ..protocol import schemas
 from ..protocol.errors import InvalidLetter, NotSetUp, StoreFailed
 from ..storage import lock
-from . import box, directory, keys, letter, notice, people, pull, push, seal, spool, store, trip
+from . import box, directory, keys, letter, me, notice, people, pull, push, seal, spool, store, trip
 
 
 def accept(home: str, environ: Mapping[str, str], url: str, recipient: str) -> None:
@@ -29,13 +29,14 @@ def accept(home: str, environ: Mapping[str, str], url: str, recipient: str) -> N
         one = _trip(home, environ, url, mine)
         pull.entries(one, dict(one.store.keys(f"{letter.ROOT}dir/")))
         push.entry(one)
+        mine = one.keys
         devices = one.known[mine.uid]["entry"]["recipients"]
         if recipient not in devices:
             if len(devices) >= 20:
                 raise InvalidLetter("20 devices are the most one person can have")
             about = one.known[mine.uid]
             number = directory.next_number(one.known, mine.uid)
-            data = seal.canonical(directory.entry(mine, number, about["sum"], [*devices, recipient]))
+            data = seal.canonical(directory.entry(mine, number, directory.last(about)["sum"], [*devices, recipient]))
             if not one.store.put_new(letter.entry_key(mine.uid, number), data):
                 raise StoreFailed("another device has just changed the directory entry", "Try again.")
             push.learn(one, data)
@@ -50,7 +51,7 @@ def accept(home: str, environ: Mapping[str, str], url: str, recipient: str) -> N
 
 def find(home: str, environ: Mapping[str, str], url: str, address: str) -> dict[str, Any] | None:
     """What the other device has left for this one: `{uid, address, name, seed, verify_key}`; None if nothing yet."""
-    address = keys.check_address(address)
+    address = me.check_address(address)
     identity, recipient = keys.device(environ)
     mine = keys.Keys("", address, "", "", b"", identity, recipient)
     with lock.guard(home, "@people-sync"):
@@ -94,7 +95,7 @@ def adopt(home: str, environ: Mapping[str, str], found: Mapping[str, Any]) -> No
 
 def check_new(environ: Mapping[str, str]) -> None:
     """NotSetUp if this device is set up already."""
-    mine = keys.known(environ)
+    mine = me.known(environ)
     if mine is not None:
         raise NotSetUp(f"this device is {mine['address']} already", "On the new device call: ato msg device add")
 

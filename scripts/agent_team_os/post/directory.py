@@ -47,8 +47,13 @@ def next_number(known: people.Directory, uid: str) -> int:
     about = known.get(uid)
     if about is None:
         return 1
-    last: dict[str, Any] = (about.get("changed") or about)["entry"]
-    return int(last["number"]) + 1
+    return int(last(about)["entry"]["number"]) + 1
+
+
+def last(about: dict[str, Any]) -> dict[str, Any]:
+    """The newest entry of a person and its sum, whether or not its key is trusted."""
+    newest: dict[str, Any] = about.get("changed") or about
+    return newest
 
 
 def learn(known: people.Directory, uid: str, data: bytes) -> None:
@@ -61,8 +66,7 @@ def learn(known: people.Directory, uid: str, data: bytes) -> None:
             "first_seen": show.timestamp(),
         }  # fmt: skip
         return
-    last = about.get("changed") or about
-    if document["previous"] != last["sum"]:
+    if document["previous"] != last(about)["sum"]:
         raise seal.Refused("it does not follow from the entry before it")
     fresh = {"entry": document, "sum": seal.digest(data)}
     if about.get("changed") or document["verify_key"] != about["entry"]["verify_key"]:
@@ -94,7 +98,7 @@ def verify(home: str, uid: str, compared: str) -> dict[str, Any]:
 
 def fingerprint(about: dict[str, Any]) -> str:
     """The fingerprint to compare: that of the key a person has now, or wants to have."""
-    return seal.fingerprint((about.get("changed") or about)["entry"]["verify_key"])
+    return seal.fingerprint(last(about)["entry"]["verify_key"])
 
 
 def recipients(known: people.Directory, keys: Keys, uid: str) -> list[str]:

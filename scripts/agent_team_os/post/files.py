@@ -6,15 +6,17 @@ Bytes are taken once and never looked at again in their old place: what is chang
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional
 
 from ..mail import attachments
 from ..protocol import agentmap
 from ..protocol.errors import CannotWrite, InvalidAttachment
 from ..storage import files
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Optional
+
     from ..protocol.documents import Attachment
 
 MAX_FILES = 20

@@ -28,6 +28,7 @@ KINDS = ("dir", "from")
 _STAGE = ".new"  # in somebody's own part: what is being written
 _DAY = 86400.0  # seconds after which what lies there was left behind by a writer that was killed
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # what a link is answered there
 _CHUNK = 1 << 20  # bytes between two calls of `progress`
 
 
@@ -82,6 +83,13 @@ class FolderStore(Store):
             try:
                 self._write(source, data, f"keep {key}")
                 return shared.publish(source, path, file_mode, instead)
+            except OSError as error:
+                if error.errno not in _NO_LINKS or instead:
+                    raise
+                raise StoreFailed(
+                    f"The file system of {self.root} has no hard links, without which no name can be given only once.",
+                    "Use a folder on another disk.",
+                ) from None
             finally:
                 files.remove(source)
 
@@ -103,18 +111,20 @@ class FolderStore(Store):
                 if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
                     raise Missing(key) from None
                 raise
-            with open(fd, "rb", buffering=0) as file:
+            try:
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode):
                     raise Missing(key)
                 if status.st_size > limit:
                     raise TooLarge(f"{key} has {status.st_size} bytes, more than {limit}")
                 data = bytearray()
-                while part := file.read(min(_CHUNK, status.st_size - len(data))):
+                while part := os.read(fd, min(_CHUNK, status.st_size - len(data))):
                     data += part
                     if progress:
                         progress(len(part))
                 return bytes(data)
+            finally:
+                os.close(fd)
 
     def size(self, key: str) -> int | None:
         """As of every store."""
@@ -182,9 +192,7 @@ class FolderStore(Store):
             path = os.path.join(self.root, folder).rstrip("/")
             mode = os.stat(path).st_mode if os.path.isdir(path) else stat.S_ISVTX
             if mode & 0o022 and not mode & stat.S_ISVTX:
-                found.append(
-                    f"Whoever may write in {path} may remove what others put there; its owner says: chmod +t {path}"
-                )
+                found.append(f"Whoever may write in {path} may remove what others put there: chmod +t {path}")
         return found
 
 

@@ -56,6 +56,22 @@ def is_id(text: object) -> bool:
     return isinstance(text, str) and re.fullmatch(_ID, text) is not None
 
 
+def name(sender: str, letter_id: str) -> str:
+    """How a home calls a letter that came: two senders may have given one id, by accident or to hide a letter."""
+    return f"{sender}-{letter_id}"
+
+
+def name_of(document: dict[str, Any]) -> str:
+    """The name of a letter that came, or of one that its receipt is about."""
+    return name(document["from"], document["id"])
+
+
+def parse_name(text: str) -> Optional[tuple[str, str]]:
+    """The sender and the id in a name; None for what is none."""
+    sender, _, letter_id = text.partition("-")
+    return (sender, letter_id) if is_uid(sender) and is_id(letter_id) else None
+
+
 def new_id(now: Optional[float] = None) -> str:
     """A UUID of version 7 (RFC 9562): the milliseconds since 1970, then 74 random bits."""
     milliseconds = int((time.time() if now is None else now) * 1000)

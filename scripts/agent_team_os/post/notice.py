@@ -20,6 +20,7 @@ SHOWN = 5  # letters whose beginning is shown at the start of a session
 MOST = 2000  # characters kept of each
 PAUSE = 30.0  # seconds from one sync in the background to the next
 _PREVIEW = 50  # characters
+_NAMES, _NAME = 5, 120  # attachments whose names are shown of each letter, and characters of each
 BUDGET = 5  # seconds a sync in the background may take
 
 SENTENCE = (
@@ -50,11 +51,13 @@ def unread(home: str) -> tuple[int, list[dict[str, Any]]]:
     count, newest = note.get("count"), note.get("newest")
     if type(count) is not int or count < 1 or not isinstance(newest, list):
         return 0, []
-    kept = [one for one in newest if isinstance(one, dict) and all(isinstance(one.get(key), str) for key in _TEXTS)]
+    kept = [one for one in newest if isinstance(one, dict) and _is_letter(one)]
     return (count, kept) if kept else (0, [])
 
 
-_TEXTS = ("address", "name", "arrived_at", "text")
+def _is_letter(one: dict[str, Any]) -> bool:
+    texts = all(isinstance(one.get(key), str) for key in ("address", "name", "arrived_at", "text"))
+    return texts and type(one.get("number")) is int and isinstance(one.get("attachments"), list)
 
 
 def for_person(home: str, program: str = "agentops", quoted: bool = True) -> str:
@@ -99,9 +102,10 @@ def for_session(home: str, ato: str) -> str:
     for one in newest:
         mark = f"{one['number']}. {show.one_line(one['address'], 254)}, {show.age(one['arrived_at'])}: "
         lines.append(f'{mark}"{show.one_line(one["text"], 300)}"')
-        names = one.get("attachments")
-        for name in names if isinstance(names, list) else ():
-            lines.append(f"Attachment: {show.one_line(str(name), 255)}")
+        names = one["attachments"]
+        lines += [f"Attachment: {show.one_line(str(name), _NAME)}" for name in names[:_NAMES]]
+        if len(names) > _NAMES:
+            lines.append(f"And {len(names) - _NAMES} more attachments")
     return "\n".join([head, frame.frame(lines, SENTENCE), f"Read them, and save what is attached: {ato} msg read"])
 
 

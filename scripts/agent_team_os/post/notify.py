@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..protocol import agentmap, strictjson
 from ..storage import files
-from . import keys
+from . import me
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -40,7 +40,7 @@ def tell(environ: Mapping[str, str], event: str, counts: Mapping[str, int], seco
     than its scheme.
     """
     try:
-        path = os.path.join(keys.folder(environ), FILE)
+        path = os.path.join(me.folder(environ), FILE)
         if not os.path.lexists(path):
             return []
         return _tell(path, event, {address: count for address, count in counts.items() if count > 0}, seconds)

@@ -111,7 +111,7 @@ def users(directory: Directory, me: str, fingerprints: Mapping[str, str], ato: s
 
 
 def outbox(
-    waiting: Sequence[Mapping[str, Any]], sent_ones: Sequence[Mapping[str, Any]],
+    waiting: Sequence[Mapping[str, Any]], damaged: Sequence[str], sent_ones: Sequence[Mapping[str, Any]],
     last: tuple[Optional[str], Optional[str]], ato: str,
 ) -> Page:  # fmt: skip
     """What waits and why, then what was sent lately and whether it was read. This person wrote the texts."""
@@ -119,6 +119,8 @@ def outbox(
     for one in waiting:
         lines.append(f"waits  {_outgoing(one)}")
         lines.append(f"       {show.one_line(one['why'] or 'goes out with the next sync', 300)}")
+    for path in damaged:
+        lines.append(f"damaged  {show.one_line(agentmap.short(path))} cannot be read and stays: remove it, send anew")
     for one in sent_ones:
         state = f"read {show.age(one['read_at'])}" if one["read_at"] else "not read yet"
         lines.append(f"sent   {_outgoing(one)}, {state}")

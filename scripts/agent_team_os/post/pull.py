@@ -131,10 +131,13 @@ def letters(trip: Trip, listed: Listing) -> None:
             if document is not None and spool.read(trip.home, parts.name) is None:
                 spool.keep_sent(trip.home, document, None)
                 trip.sent.to[parts.name] = parts.other
+    if trip.closed:
+        what = "1 message" if trip.closed == 1 else f"{trip.closed} messages"
+        trip.warnings.append(f"{what} from before this device was added can only be opened on the other one.")
 
 
 def _letter(trip: Trip, parts: letter.Key, key: str, size: int) -> None:
-    if parts.name in trip.index.numbers or trip.is_refused(key, size):
+    if letter.name(parts.owner, parts.name) in trip.index.numbers or trip.is_refused(key, size):
         trip.state["held"].pop(key, None)
         return
     if parts.owner not in trip.known:
@@ -147,13 +150,10 @@ def _letter(trip: Trip, parts: letter.Key, key: str, size: int) -> None:
     document = _opened(trip, "letter", parts, key, size)
     if document is None:
         return
-    trip.state["held"].pop(key, None)
     number = box.arrive(trip.home, trip.index, document, show.timestamp(), trip.state["numbered"])
     trip.state["numbered"] = number
     last = trip.state["seen"].get(parts.owner, "")
     trip.state["seen"][parts.owner] = max(last, parts.name)
-    if document["attachments"]:
-        trip.state["fetch"][parts.name] = ""
     address = people.address_of(trip.known, parts.owner)
     trip.fetched[address] = trip.fetched.get(address, 0) + 1
 
@@ -168,7 +168,7 @@ def _opened(trip: Trip, kind: str, parts: letter.Key, key: str, size: int) -> di
     try:
         return trip.opened(kind, parts, data)
     except seal.Refused as refused:
-        trip.refuse(key, size, refused.why)
+        trip.pass_over(key, size, refused)
         return None
 
 
@@ -186,46 +186,56 @@ def receipts(trip: Trip, listed: Listing) -> None:
             if document is not None:
                 trip.sent.mark_read(name, document["read_at"])
                 trip.receipts += 1
-        elif parts.owner == me and name in trip.index.numbers and name not in trip.index.read:
-            document = _opened(trip, "receipt", parts, key, size)
+        elif parts.owner == me:
+            name = letter.name(parts.other, name)
+            unread = name in trip.index.numbers and name not in trip.index.read
+            document = _opened(trip, "receipt", parts, key, size) if unread else None
             if document is not None:
                 box.mark_read(trip.home, trip.index, name, document["read_at"], [])
+                box.forget_files(trip.home, name)
 
 
 def attachments(trip: Trip) -> None:
     """Fetch the files of letters that were not read yet, so that they can be read without a network."""
-    wanted = []
-    for letter_id in list(trip.state["fetch"]):
-        unread = letter_id in trip.index.numbers and letter_id not in trip.index.read
-        document = trip.index.open(letter_id) if unread else None
-        if document is None:
-            del trip.state["fetch"][letter_id]
-        elif not trip.state["fetch"][letter_id]:
-            wanted.append(document)
+    unread = trip.index.unread()
+    failed = {name: trip.state["fetch"][name] for name in unread if name in trip.state["fetch"]}
+    trip.state["fetch"] = failed
+    found = (trip.index.open(name) for name in unread if name not in failed)
+    wanted = [document for document in found if document is not None and _lacks(trip, document)]
+    if not wanted:
+        return
     trip.progress.begin("Fetching", sum(about["size"] for document in wanted for about in document["attachments"]))
     try:
         for document in wanted:
             try:
                 for number in range(len(document["attachments"])):
                     fetch(trip, document, number)
-            except (seal.Refused, store.Missing, store.TooLarge) as fault:
-                # Reading the letter tries again, and says it.
-                trip.state["fetch"][document["id"]] = getattr(fault, "why", "") or "it is not in the store"
-            else:
-                del trip.state["fetch"][document["id"]]
+            except (seal.Refused, store.Denied) as fault:
+                failed[letter.name_of(document)] = str(fault)  # reading the letter tries again, and says it
     finally:
         trip.progress.end()
 
 
+def _lacks(trip: Trip, document: dict[str, Any]) -> bool:
+    name, count = letter.name_of(document), len(document["attachments"])
+    return not all(files.is_file(box.fetched(trip.home, name, number)) for number in range(count))
+
+
 def fetch(trip: Trip, document: dict[str, Any], number: int) -> None:
-    """Bring one attachment of a letter here, checked; seal.Refused, store.Missing, store.TooLarge, StoreFailed."""
-    target = box.fetched(trip.home, document["id"], number)
+    """Bring one attachment of a letter here, checked; seal.Refused if it cannot be had, StoreFailed, OutOfTime."""
+    target = box.fetched(trip.home, letter.name_of(document), number)
     if files.is_file(target):
         return
     trip.check_time()
     about = document["attachments"][number]
     key = letter.attachment_key(document["from"], trip.keys.uid, document["id"], number)
-    data = seal.decrypt(trip.store.get(key, letter.MAX_SEALED_FILE, trip.progress.step), trip.keys.identity)
+    try:
+        sealed = trip.store.get(key, letter.MAX_SEALED_FILE, trip.progress.step)
+    except store.Missing:
+        raise seal.Refused("it is not in the store") from None
+    except store.TooLarge:
+        raise seal.Refused("it is larger than any attachment can be") from None
+    data = seal.decrypt(sealed, trip.keys.identity)
     if len(data) != about["size"] or seal.digest(data) != about["sha256"]:
         raise seal.Refused("it is not the file that the letter speaks of")
     files.make_folder(box.files_folder(trip.home))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 from ..protocol import show
@@ -12,21 +13,49 @@ from .trip import Trip
 
 
 def entry(trip: Trip) -> None:
-    """Let the directory say of this person what their keys say: address, name, and this device among the others."""
+    """Let the directory say of this person what their keys say: address, name, and this device among the others.
+
+    Where this device has said its address and name before, and the directory has others, another device of the person
+    has changed them, and this one follows: `trip.keys` has them then.
+    """
+    mine = trip.known.get(trip.keys.uid)
+    if mine is not None and trip.state["said"] == [trip.keys.address, trip.keys.name]:
+        trip.keys = dataclasses.replace(trip.keys, address=mine["entry"]["address"], name=mine["entry"]["name"])
+    _publish(trip)
+    trip.state["said"] = [trip.keys.address, trip.keys.name]
+
+
+def _publish(trip: Trip) -> None:
     for _ in range(3):  # another device of the same person may be at it
+        _own_key(trip)
         mine = trip.known.get(trip.keys.uid)
         if mine is not None and _is_current(trip, mine["entry"]):
             return
         number = directory.next_number(trip.known, trip.keys.uid)
         devices = list(mine["entry"]["recipients"]) if mine else []
         fresh = directory.entry(
-            trip.keys, number, mine["sum"] if mine else None, list(dict.fromkeys([*devices, trip.keys.recipient]))
-        )
+            trip.keys, number, directory.last(mine)["sum"] if mine else None,
+            list(dict.fromkeys([*devices, trip.keys.recipient])),
+        )  # fmt: skip
         data = seal.canonical(fresh)
         key = letter.entry_key(trip.keys.uid, number)
         if not trip.store.put_new(key, data):
             data = trip.store.get(key, letter.MAX_SEALED)
         learn(trip, data)
+
+
+def _own_key(trip: Trip) -> None:
+    """Of this person's own entries nobody need verify the key; one with a key that is not theirs is a warning."""
+    later = trip.known.get(trip.keys.uid, {}).get("changed")
+    if not later:
+        return
+    if later["entry"]["verify_key"] == trip.keys.verify_key:
+        trip.known = people.change(trip.home, lambda known: known[trip.keys.uid].update(later, changed=None))
+    else:
+        trip.warnings.append(
+            "The directory has an entry in your name with a key that is not yours, so nobody's mail to you goes out. "
+            "Ask those who run the store who can write there."
+        )
 
 
 def learn(trip: Trip, data: bytes) -> None:
@@ -133,4 +162,4 @@ def receipts(trip: Trip) -> None:
         trip.check_time()
         # Of two devices that read a letter the first has said so; what it said is as good.
         trip.store.put_new(key, data)
-        spool.drop_receipt(trip.home, letter_id)
+        spool.drop_receipt(trip.home, document)

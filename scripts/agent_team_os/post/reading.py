@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+import re
 
 from ..protocol import show
 from ..protocol.errors import CannotWrite, InvalidAttachment, StoreFailed
-from ..storage import files
-from . import box, keys, letter, people, spool
+from ..storage import files, unsynced
+from . import box, letter, people, spool
 from . import files as attached
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Optional
+
 MAX_FILE = 10 * 1_048_576
+_DAY = 86_400.0
 
 
 class Reading:
@@ -31,7 +36,10 @@ class Reading:
         return [number for number in range(len(self.document["attachments"])) if not self._is_here(number)]
 
     def _is_here(self, number: int) -> bool:
-        return files.is_file(box.fetched(self.home, self.document["id"], number)) or bool(self._before(number))
+        return files.is_file(self._fetched(number)) or bool(self._before(number))
+
+    def _fetched(self, number: int) -> str:
+        return box.fetched(self.home, letter.name_of(self.document), number)
 
     def _before(self, number: int) -> str:
         """Where an earlier reading has saved it, if it still lies there."""
@@ -41,8 +49,10 @@ class Reading:
 
     def save(self, folder: str, given: bool) -> None:
         """Save what is here; into another folder than the inbox also what was saved there before (`given`)."""
+        if not given:  # what a reading that was killed has left a day ago
+            unsynced.sweep(folder, _DAY, lambda name: not re.fullmatch(r"\.[0-9]+\.part", name))
         for number, about in enumerate(self.document["attachments"]):
-            source = box.fetched(self.home, self.document["id"], number)
+            source = self._fetched(number)
             before = self._before(number)
             try:
                 if before and not given:
@@ -50,22 +60,19 @@ class Reading:
                 elif files.is_file(source) or before:
                     data = files.read(source if files.is_file(source) else before, MAX_FILE)
                     self.saved[number] = attached.save(data, about, folder)
-                else:
-                    self.faults.setdefault(number, "it was not fetched yet")
-                    self.comes_later = True
-            except (InvalidAttachment, CannotWrite) as error:
-                self.faults[number] = error.message
-                self.comes_later = self.comes_later or isinstance(error, CannotWrite)
-            except (files.BadFile, FileNotFoundError):
-                self.faults[number] = "its copy here is damaged"
+                elif number not in self.faults:
+                    self.faults[number], self.comes_later = "it was not fetched yet", True
+            except CannotWrite as error:
+                self.faults[number], self.comes_later = error.message, True
+            except (InvalidAttachment, files.BadFile, FileNotFoundError):
+                # It was checked when it was fetched. Without it the next reading fetches it anew.
+                self.faults[number], self.comes_later = "its copy here was damaged and is gone now", True
+                files.remove(source)
 
-    def lacks(self, number: int, error: Exception) -> None:
-        """An attachment could not be fetched."""
-        if isinstance(error, StoreFailed):
-            self.comes_later = True
-            self.faults[number] = error.message
-        else:
-            self.faults[number] = getattr(error, "why", "") or "it is not in the store"
+    def lacks(self, number: int, why: str, later: bool) -> None:
+        """An attachment could not be fetched; `later` if another try may have it."""
+        self.faults[number] = why
+        self.comes_later = self.comes_later or later
 
     def done(self) -> bool:
         """The letter was shown. It counts as read, unless a file of it may still be had; whether it does."""
@@ -78,21 +85,21 @@ class Reading:
         if first:
             spool.owe_receipt(self.home, letter.receipt(document["id"], document["to"], document["from"], read_at))
         if first or saved != document["saved"]:
-            box.mark_read(self.home, self.index, document["id"], read_at, saved)
+            box.mark_read(self.home, self.index, letter.name_of(document), read_at, saved)
         for number in self.saved:
-            files.remove(box.fetched(self.home, document["id"], number))
+            files.remove(self._fetched(number))
         return True
 
 
-def open_letters(home: str, asked: str | None) -> tuple[box.Index, list[Reading]]:
+def open_letters(home: str, asked: Optional[str]) -> tuple[box.Index, list[Reading]]:
     """The letter with this number or id, or all that are unread; UnknownLetter, NothingToRead."""
     index = box.Index(home)
     wanted = [index.find(asked)] if asked else box.next_unread(index)
     found = []
-    for letter_id in wanted:
-        document = index.open(letter_id)
+    for name in wanted:
+        document = index.open(name)
         if document is None:
-            raise CannotWrite(f"{index.path(letter_id)} cannot be read", "Bring it back from a backup, or remove it.")
+            raise CannotWrite(f"{index.path(name)} cannot be read", "Bring it back from a backup, or remove it.")
         found.append(Reading(home, index, document))
     return index, found
 
@@ -102,7 +109,7 @@ def fetch(home: str, environ: Mapping[str, str], url: str, readings: list[Readin
     lacking = [reading for reading in readings if reading.missing()]
     if not lacking:
         return
-    from . import pull, seal, store, trip
+    from . import keys, pull, seal, store, trip
 
     try:
         one = trip.Trip(
@@ -112,20 +119,21 @@ def fetch(home: str, environ: Mapping[str, str], url: str, readings: list[Readin
     except StoreFailed as error:
         for reading in lacking:
             for number in reading.missing():
-                reading.lacks(number, error)
+                reading.lacks(number, error.message, later=True)
         return
     total = sum(reading.document["attachments"][number]["size"] for reading in lacking for number in reading.missing())
     progress.begin("Fetching", total)
-    failed: StoreFailed | None = None
+    failed: Optional[StoreFailed] = None
     for reading in lacking:
         for number in reading.missing():
             try:
                 if failed is not None:
                     raise failed
                 pull.fetch(one, reading.document, number)
+            except seal.Refused as refused:
+                reading.lacks(number, refused.why, later=False)
             except StoreFailed as error:
-                failed = error  # the store is away: asking it for the others would only take longer
-                reading.lacks(number, error)
-            except (seal.Refused, store.Missing, store.TooLarge) as error:
-                reading.lacks(number, error)
+                if not isinstance(error, store.Denied):
+                    failed = error  # the store is away: asking it for the others would only take longer
+                reading.lacks(number, error.message, later=True)
     progress.end()

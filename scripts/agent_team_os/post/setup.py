@@ -6,22 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..protocol.errors import NotSetUp, StoreFailed
+from ..protocol.errors import LockBusy, StoreFailed
 from ..storage import home as homes
-from . import keys, letter, notice, seal, spool, store, sync
-
-
-def store_of(document: Mapping[str, Any]) -> str:
-    """The store the agent map names; NotSetUp if it names none."""
-    url = known_store(document)
-    if not url:
-        raise NotSetUp("the map names no store for mail between people", "Set it up: ato msg setup")
-    return url
-
-
-def known_store(document: Mapping[str, Any]) -> str:
-    """The store the agent map names; empty for none."""
-    return str(document.get("org", {}).get("store") or "")
+from . import keys, letter, me, notice, seal, spool
 
 
 def address_from_git() -> str:
@@ -40,17 +27,30 @@ def address_from_git() -> str:
 def name_from(address: str) -> str:
     """The name a person with this address would have: what stands before the @, where that can be a name."""
     name = address.partition("@")[0].partition("+")[0].strip("._-%").replace("%", "-")[:32]
-    return "" if name in keys.VERBS else name
+    return "" if name in me.VERBS else name
 
 
-def settle(home: str, environ: Mapping[str, str], address: str, name: str, url: str) -> keys.Keys:
-    """Make the keys and say in the map where the store is; whatever was there before is kept, but for what is given.
-
-    InvalidLetter for a wrong address or name, InvalidMap, CannotWrite.
-    """
+def identify(environ: Mapping[str, str], address: str, name: str) -> keys.Keys:
+    """Make the keys that are missing, and say in them who this is; InvalidLetter for a wrong address or name."""
     mine = keys.make(environ, address, name)
-    if (mine.address, mine.name) != (keys.check_address(address), keys.check_name(name)):
+    if (mine.address, mine.name) != (me.check_address(address), me.check_name(name)):
         mine = keys.rename(environ, address, name)
+    return mine
+
+
+def try_store(environ: Mapping[str, str], mine: keys.Keys, url: str) -> tuple[list[str], str]:
+    """What makes the store unfit for letters, and why it cannot be reached now; both empty where all is well."""
+    from . import store
+
+    try:
+        opened = store.open_store(url, environ)
+        return store.probe(opened, f"{letter.ROOT}from/{mine.uid}/probe/{letter.new_id()}"), ""
+    except StoreFailed as error:
+        return [], f"{error.message.rstrip('.')}. {error.hint}".strip()
+
+
+def settle(home: str, url: str) -> None:
+    """Say in the map where the store is, and let syncs begin; the rest of the map stays. InvalidMap, CannotWrite."""
     homes.make(home)
     homes.make_map(home)
 
@@ -59,29 +59,24 @@ def settle(home: str, environ: Mapping[str, str], address: str, name: str, url: 
 
     homes.change_map(home, edit)
     spool.prepare(home)
-    return mine
+    notice.set_up(home)
 
 
-def publish(home: str, environ: Mapping[str, str], mine: keys.Keys, url: str) -> dict[str, Any]:
-    """Probe the store and put the directory entry into it; `{findings, error}`, both empty where all is well.
+def publish(home: str, environ: Mapping[str, str], url: str) -> str:
+    """Put the directory entry into the store; why that has to wait for the next sync, empty if it has not."""
+    from . import sync
 
-    A store that is away is an error to be told, and no reason to begin again: the next sync goes on.
-    """
     try:
-        opened = store.open_store(url, environ)
-        findings = store.probe(opened, f"{letter.ROOT}from/{mine.uid}/probe/{letter.new_id()}")
-        if not findings:
-            notice.set_up(home)
-            return {"findings": [], "error": sync.run(home, environ, url)["error"]}
-        return {"findings": findings, "error": None}
-    except StoreFailed as error:
-        notice.set_up(home)
-        return {"findings": [], "error": f"{error.message.rstrip('.')}. {error.hint}".strip()}
+        return sync.run(home, environ, url)["error"] or ""
+    except LockBusy:
+        return "Another sync is at work."
 
 
 def make_store(url: str) -> bool:
     """Make a store of a folder that is none yet; whether that was done."""
     from urllib.parse import unquote
+
+    from . import store
 
     if not url.startswith("file://") or os.path.isdir(os.path.join(unquote(url[7:]), letter.ROOT)):
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ..protocol import strictjson
-from ..storage import files
+from ..storage import files, lock, unsynced
 from . import letter, people
 
 TYPE_CHECKING = False
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
 _LETTER = "letter.json"
-_LEFT = 86_400  # seconds until a folder without a name is a leftover
+_LEFT = 86_400  # seconds until what has no name yet is a leftover
+_FOLDERS = ("sent", "receipts", "letters", "files")
 _MOST = 1_048_576  # bytes of a letter
 
 
@@ -158,34 +159,36 @@ def _sent(home: str, uid: str, letter_id: str, ending: str = "json") -> str:
 
 
 def owe_receipt(home: str, document: dict[str, Any]) -> None:
-    """Keep a receipt until it is pushed; nothing if one waits already."""
+    """Keep a receipt until it is pushed, durable; nothing if one waits already."""
     prepare(home)
-    try:
-        files.create(_receipt(home, document["id"]), strictjson.compact(document))
-    except FileExistsError:
-        pass
-    files.sync_folder(receipts_folder(home))
+    place = _receipt(home, document)
+    with lock.guard(home, "@people"):
+        if _object(place) is None:
+            files.replace(place, strictjson.compact(document))
 
 
 def receipts(home: str) -> Iterator[dict[str, Any]]:
-    """The receipts that wait, the oldest first."""
+    """The receipts that wait."""
     for name in sorted(files.names(receipts_folder(home))):
-        document = _object(os.path.join(receipts_folder(home), name)) if letter.is_id(name[:-5]) else None
+        document = _object(os.path.join(receipts_folder(home), name)) if letter.parse_name(name[:-5]) else None
         if document is not None:
             yield document
 
 
-def drop_receipt(home: str, letter_id: str) -> None:
+def drop_receipt(home: str, document: dict[str, Any]) -> None:
     """A receipt is in the store."""
-    files.remove(_receipt(home, letter_id))
+    files.remove(_receipt(home, document))
 
 
-def _receipt(home: str, letter_id: str) -> str:
-    return os.path.join(receipts_folder(home), letter_id + ".json")
+def _receipt(home: str, document: dict[str, Any]) -> str:
+    # A receipt is from the reader, to the sender of the letter.
+    return os.path.join(receipts_folder(home), letter.name(document["to"], document["id"]) + ".json")
 
 
 def sweep(home: str) -> None:
-    """Remove what killed sends left a day ago."""
+    """Remove what killed processes left a day ago, anywhere in the mail."""
+    for place in (people.folder(home), *(os.path.join(people.folder(home), name) for name in _FOLDERS)):
+        unsynced.sweep(place, _LEFT, lambda name: not (name.startswith(".") and name.endswith(".tmp")))
     for name in files.names(folder(home)):
         place = os.path.join(folder(home), name)
         if name.startswith(".") and letter.is_id(name[1:]) and files.age(place) > _LEFT:

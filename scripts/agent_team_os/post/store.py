@@ -104,7 +104,7 @@ class Store:
     def size(self, key: str) -> int | None:
         """How many bytes an object has; None if there is none.
 
-        A store that does not let us list what is beside the key may say Denied instead of None, as AWS does.
+        S3 does not say here that there is no bucket; and where we may not list, AWS says Denied instead of None.
         """
         import obstore
 
@@ -141,7 +141,12 @@ class Store:
     async def _listed(self, prefix: str, after: str) -> list[tuple[str, int]]:
         import obstore
 
-        pages = obstore.list(self._remote, prefix, offset=after or None)
+        # Not behind `after` itself: a server that sorts folder by folder, as SeaweedFS does, leaves out what is in `x/`
+        # behind `x.age` or `x/`. From a little earlier on it finds all of it; `keys` drops what is too much.
+        begin = after.rpartition(".")[0][:-1]
+        while begin.endswith("/"):
+            begin = begin[:-2]
+        pages = obstore.list(self._remote, prefix, offset=begin or None)
         return [(entry["path"], entry["size"]) async for page in pages for entry in page]
 
     def remove(self, key: str) -> None:
@@ -164,16 +169,19 @@ class Store:
 
         from obstore.exceptions import AlreadyExistsError
 
-        async def limited() -> Any:
+        answer: list[Any] = []  # not returned: asyncio.run formats what its task returns, 10 MiB in 0.2 s
+
+        async def limited() -> None:
             async with asyncio.timeout(self._seconds):
-                return await begin()
+                answer.append(await begin())
 
         try:
-            return asyncio.run(limited())
+            asyncio.run(limited())
         except (FileNotFoundError, AlreadyExistsError, TooLarge, StoreFailed):
             raise
         except Exception as error:
             raise refuse(error, self._where, what) from None
+        return answer[0]
 
 
 def open_store(url: str, environ: Mapping[str, str], seconds: float = 20.0) -> Store:

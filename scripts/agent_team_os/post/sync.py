@@ -30,32 +30,32 @@ def run(
         spool.prepare(home)
         spool.sweep(home)
         state = trip.load_state(home, url)
-        opened = store.open_store(url, environ, min(20.0, budget or 20.0))
-        one = trip.Trip(
-            home, mine, opened, people.load(home), box.Index(home), spool.Sent(home), state, until,
-            progress or trip.Silent(),
-        )  # fmt: skip
+        known, index, sent = people.load(home), box.Index(home), spool.Sent(home)
+        one: trip.Trip | None = None
         unfinished = False
         try:
+            opened = store.open_store(url, environ, min(20.0, budget or 20.0))
+            one = trip.Trip(home, mine, opened, known, index, sent, state, until, progress or trip.Silent())
             _both_ways(one)
-            state["error"] = None
+            state["error"], state["synced_at"] = None, show.timestamp()
         except StoreFailed as error:
             state["error"] = error.message
         except trip.OutOfTime:
-            unfinished, state["error"] = True, None
+            unfinished, state["error"], state["synced_at"] = True, None, show.timestamp()
         finally:
-            box.count(home, one.index)
-            if state["error"] is None:
-                state["synced_at"] = show.timestamp()
+            if one is not None and (one.keys.address, one.keys.name) != (mine.address, mine.name):
+                keys.rename(environ, one.keys.address, one.keys.name)  # another device has said so
+            box.count(home, index)
             notes.write(trip.state_path(home), state)
-    warnings = one.warnings
-    for event, counts in (("pushed", one.pushed), ("fetched", one.fetched)):
+    warnings = one.warnings if one else []
+    pushed, fetched = (one.pushed, one.fetched) if one else ({}, {})
+    for event, counts in (("pushed", pushed), ("fetched", fetched)):
         if counts:
             warnings += notify.tell(environ, event, counts)
     return {
-        "pushed": one.pushed, "fetched": one.fetched, "receipts": one.receipts,
+        "pushed": pushed, "fetched": fetched, "receipts": one.receipts if one else 0,
         "waiting": {letter_id: state["waiting"].get(letter_id, "") for letter_id in spool.ids(home)},
-        "held": {key: about["why"] for key, about in state["held"].items()}, "refused": one.refused,
+        "held": {key: about["why"] for key, about in state["held"].items()}, "refused": one.refused if one else {},
         "unfinished": unfinished, "error": state["error"], "warnings": warnings,
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..protocol import show
 from ..protocol.errors import StoreFailed
 from ..storage import notes
 from . import box, letter, people, seal, spool, store
@@ -43,6 +44,10 @@ class OutOfTime(Exception):
     """The sync has used up its time; the next one goes on."""
 
 
+class Closed(seal.Refused):
+    """What this device cannot decrypt."""
+
+
 @dataclass
 class Trip:
     """One sync, from its listing to its report."""
@@ -60,6 +65,7 @@ class Trip:
     fetched: dict[str, int] = field(default_factory=dict)  # by the sender's address
     receipts: int = 0
     refused: dict[str, str] = field(default_factory=dict)  # why, by key: what is new of it
+    closed: int = 0  # letters from before this device that only another one of this person can open
     warnings: list[str] = field(default_factory=list)
 
     def check_time(self) -> None:
@@ -77,7 +83,9 @@ class Trip:
             self.refuse(key, size, f"it is larger than the {most} bytes allowed")
             return None
         try:
-            return self.store.get(key, most)
+            data = self.store.get(key, most)
+            self.state["held"].pop(key, None)
+            return data
         except store.Missing:
             return None
         except store.TooLarge:
@@ -93,7 +101,19 @@ class Trip:
     def refuse(self, key: str, size: int, why: str) -> None:
         """Never look at an object again, unless its size changes."""
         self.state["refused"][key] = {"why": why, "size": size}
+        self.state["held"].pop(key, None)
         self.refused[key] = why
+
+    def pass_over(self, key: str, size: int, refused: seal.Refused) -> None:
+        """As `refuse`; but what was written before this person's last device was added is only counted."""
+        self.refuse(key, size, refused.why)
+        mine = self.known.get(self.keys.uid, {}).get("entry", {"recipients": []})
+        parts = letter.parse_key(key)
+        if not isinstance(refused, Closed) or len(mine["recipients"]) < 2 or parts is None:
+            return
+        if letter.made_at(parts.name) <= (show.seconds_of(mine["made_at"]) or 0) + 1:
+            del self.refused[key]
+            self.closed += 1
 
     def is_refused(self, key: str, size: int) -> bool:
         """Whether this object was refused before."""
@@ -105,8 +125,12 @@ class Trip:
         return str(self.known[uid]["entry"]["verify_key"])
 
     def opened(self, kind: str, key: letter.Key, data: bytes) -> dict[str, Any]:
-        """The letter or receipt in an object, signed by the one in whose prefix it lies; seal.Refused."""
-        document = seal.opened(data, self.keys.identity)
+        """The letter or receipt in an object, signed by the one in whose prefix it lies; seal.Refused, Closed."""
+        try:
+            plain = seal.decrypt(data, self.keys.identity)
+        except seal.Refused as refused:
+            raise Closed(refused.why) from None
+        document = seal.parsed(plain)
         fault = letter.wrong(document, kind, key)
         if fault:
             raise seal.Refused(fault)
@@ -151,6 +175,7 @@ def load_state(home: str, url: str) -> dict[str, Any]:
     for name in ("numbered", "narrow_at", "swept_at"):
         if type(state.get(name)) is not int:
             state[name] = 0
+    state.setdefault("said", None)
     state.setdefault("synced_at", None)
     state.setdefault("error", None)
     return state

@@ -57,7 +57,8 @@ def publish(source: str, path: str, mode: int, instead: bool = False) -> bool:
     """
     fd = os.open(source, _OPEN)
     try:
-        os.fchmod(fd, mode)
+        if os.fstat(fd).st_uid == os.geteuid():  # else the file system shows somebody else's, and knows no modes
+            os.fchmod(fd, mode)
         files.sync(fd, source)
     finally:
         os.close(fd)
