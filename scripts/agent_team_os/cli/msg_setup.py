@@ -59,6 +59,8 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
     else:
         output.say(f"You are {mine.address}; others write to {mine.name}.")
         output.say(f"Fingerprint of your key: {fingerprint}")
+        if not url.startswith("file:"):  # whose folders have owners and need no rules
+            output.say(f"Your id, for the access rules of the storage: {mine.uid}")
         output.say(f"Your keys: {show.one_line(agentmap.short(me.folder(os.environ)))} (keep a copy in a safe place)")
     if findings:
         words = " ".join(findings)
