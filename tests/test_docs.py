@@ -17,7 +17,7 @@ from typing import Any
 import click
 import pytest
 
-from agent_team_os.cli.main import VERBS, main
+from agent_team_os.cli.main import VERBS
 from agent_team_os.hooks import announce
 from agent_team_os.mail import attachments, inbox, registry
 from agent_team_os.protocol import documents, errors, ids, message, strictjson, thread
@@ -27,62 +27,38 @@ from agent_team_os.tasks import provider
 from conftest import Team
 from support import plans
 from support.cli import PATIENCE, ROOT, environment
+from support.pages import (
+    PROTOCOL,
+    README,
+    below,
+    blocks,
+    codes,
+    command,
+    paths,
+    pattern,
+    prose,
+    schema_of,
+    section,
+    tables,
+)
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "AGENTS.md", "CHANGELOG.md", "SECURITY.md", "docs/protocol.md", "docs/settings.md")
+PAGES = (
+    "README.md",
+    "AGENTS.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/protocol.md",
+    "docs/settings.md",
+    "docs/people.md",
+)
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "scripts/agent_team_os").rglob("*.py")))
 EVERYWHERE = {"--json", "--help", "-h"}  # said once in the README, for all verbs
 MIB = 1_048_576
 
 
-# ---- Reading Markdown ---------------------------------------------------------------------------
-
-
-def section(page: str, heading: str) -> str:
-    """The text below a heading, up to the next one of its level or above."""
-    level = heading.split(" ", 1)[0]
-    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", page, re.M | re.S)
-    assert found, f'there is no "{heading}"'
-    return found[1]
-
-
-def blocks(text: str) -> list[tuple[str, str]]:
-    """The language and the content of each code block."""
-    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
-
-
-def codes(text: str) -> list[str]:
-    """What stands between backticks in a line or a cell."""
-    return [code.replace("\\|", "|") for code in re.findall(r"`([^`]+)`", text)]
-
-
-def prose(text: str) -> str:
-    """A page without its code blocks."""
-    return re.sub(r"(?ms)^```.*?^```", "", text)
-
-
-def tables(text: str) -> list[list[list[str]]]:
-    """The rows of each table, without its head; an empty first cell takes the one above."""
-    found: list[list[list[str]]] = []
-    for lines in re.findall(r"(?:^\|.*\n)+", text, re.M):
-        rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines.splitlines()[2:]]
-        for above, row in zip(rows, rows[1:]):
-            row[0] = row[0] or above[0]
-        found.append(rows)
-    return found
-
-
-def command(verb: str) -> click.Command:
-    """The click command of a verb."""
-    found = main.get_command(click.Context(main), verb)
-    assert found is not None
-    return found
-
-
 def options(verb: str) -> dict[str, click.Parameter]:
     """The options of a verb, and of the commands it has below it, by each of their names."""
-    verbs = [command(verb), *getattr(command(verb), "commands", {}).values()]
+    verbs = [command(verb), *below(command(verb)).values()]
     named = [parameter for each in verbs for parameter in each.params if isinstance(parameter, click.Option)]
     return {name: parameter for parameter in named for name in parameter.opts}
 
@@ -115,8 +91,8 @@ def test_every_verb_and_option_is_in_the_readme(verb: str) -> None:
             choices = "|".join(parameter.type.choices) if isinstance(parameter.type, click.Choice) else ""
             name = (parameter.metavar or choices or str(parameter.name).upper()).strip("[]")
             assert name in codes(row[0])[0], row
-    assert set(getattr(command(verb), "commands", ())) <= set(re.findall("[a-z]+", codes(row[0])[0]))
     listed = documented(verb)
+    assert below(command(verb)).keys() <= set(re.findall("[a-z]+", " ".join([*codes(row[0]), *listed.values()])))
     for name, option in options(verb).items():
         assert name in listed or name in EVERYWHERE, f"ato {verb} {name} is not in the README"
         for choice in option.type.choices if isinstance(option.type, click.Choice) else ():
@@ -143,7 +119,7 @@ def test_docs_name_no_verb_or_option_that_does_not_exist(page: str) -> None:
         assert name in known, f"{page} names {name}"
     lines = [line for _, content in blocks(text) for line in content.splitlines()]
     for line in lines + codes(prose(text)):
-        for verb, rest in re.findall(r"(?<![\w/.~-])ato ([a-z][a-z-]*)(.*)", line):
+        for verb, rest in re.findall(r"(?<![\w/.~-])(?:ato|agentops) ([a-z][a-z-]*)(.*)", line):
             assert verb in VERBS, f"{page} names the verb {verb}: {line}"
             for name in re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest.split(" ato ")[0]):
                 assert name in {*options(verb), *EVERYWHERE}, f"{page} gives {verb} the option {name}"
@@ -165,11 +141,6 @@ def properties(schema: Any) -> Iterator[str]:
             yield from properties(part)
 
 
-def schema_of(kind: str) -> Any:
-    """A schema file."""
-    return json.loads((ROOT / f"schemas/{kind}.schema.json").read_bytes())
-
-
 @pytest.mark.parametrize(
     ("kind", "heading"),
     [
@@ -178,6 +149,10 @@ def schema_of(kind: str) -> Any:
         ("thread", "## Threads"),
         ("registry-card", "## Registry"),
         ("session", "## Registry"),
+        ("letter", "### Letter"),
+        ("receipt", "### Receipt"),
+        ("entry", "### Directory entry"),
+        ("grant", "### Grant"),
         ("error", "### Exit status and errors"),
     ],
 )
@@ -241,32 +216,6 @@ def test_limits_are_those_of_the_program() -> None:
 # ---- Names on the disk and in the environment ---------------------------------------------------
 
 
-def paths() -> list[str]:
-    """The patterns of the table of paths, without the final slash of folders."""
-    (table,) = tables(section(PROTOCOL, "## Paths"))
-    return [code.rstrip("/") for row in table for code in codes(row[0])]
-
-
-def pattern(path: str) -> str:
-    """A path of the table as a regular expression."""
-    names = {
-        "agent": ids.AGENT.pattern,
-        "slug": ids.AGENT.pattern,
-        "message-id": ids.MESSAGE.pattern,
-        "thread-id": ids.THREAD.pattern,
-        "plan-id": ids.PLAN.pattern,
-        "domain": f"{layout.NO_DOMAIN}|{ids.AGENT.pattern}",
-        "session-id": ids.SESSION_ID.pattern,
-        "day": r"\d{4}-\d\d-\d\d",
-        "sha256": "[0-9a-f]{64}",
-        "name": r"[a-z-]+\d{0,2}",
-        "event": "[A-Za-z]+",
-        "any": "[^/]+",
-    }
-    parts = re.split(r"<([a-z0-9-]+)>", path)
-    return "".join(names[part] if odd % 2 else re.escape(part) for odd, part in enumerate(parts))
-
-
 def test_every_file_of_a_conversation_is_in_the_table_of_paths(team: Team) -> None:
     """After all kinds of mail, bad files, and hooks that work and fail, each file in the home has a row in the docs."""
     (team.root / "ops" / "trace.txt").write_text("trace")
@@ -302,7 +251,7 @@ def test_names_in_the_code_are_in_the_protocol() -> None:
         name = f"{guard}NN" if guard.endswith("-") else guard
         assert f"`locks/{name}.guard`" in locks, f"the table of guards lacks {name}"
     (variables,) = tables(section(PROTOCOL, "### Environment"))
-    used = set(re.findall(r'"((?:AGENT_TEAM_OS|AB|CLAUDE)_[A-Z_]+|CLAUDECODE|NO_COLOR)"', SOURCE))
+    used = set(re.findall(r'"((?:AGENT_TEAM_OS|AB|CLAUDE|AWS|XDG)_[A-Z0-9_]+|CLAUDECODE|NO_COLOR)"', SOURCE))
     used |= set(re.findall(r"\$\{(XDG_[A-Z_]+)", (ROOT / "hooks/run").read_text() + (ROOT / "scripts/ato").read_text()))
     assert used == {code for row in variables for code in codes(row[0])}
 
@@ -398,7 +347,10 @@ def test_every_verb_has_a_row_of_keys() -> None:
     """The table of JSON keys has each verb that takes --json, and no other."""
     (table,) = tables(section(PROTOCOL, "### JSON output"))
     labels = {code for row in table for code in codes(row[0])}
-    assert labels == set(SHAPES)
+    of_people = {label for label in labels if label.startswith("ato msg ")}
+    single = {name for name, each in below(command("msg")).items() if not isinstance(each, click.Group)}
+    assert {label.split()[-1] for label in of_people} == single
+    assert labels - of_people == set(SHAPES)
     assert {label.split()[1] for label in labels if label.startswith("ato")} == set(VERBS) - {"hook"}
 
 

@@ -84,8 +84,16 @@ def halted(team: Team) -> None:
     assert team.run("dev", "halt", "tests are red").returncode == 0
 
 
-# Those of plans and task managers have files of their own.
-ELSEWHERE = {"unknown-plan", "invalid-plan", "unknown-task", "invalid-task", "task-provider"}
+def people(team: Team) -> None:
+    """max has set up mail between people, and nobody else has."""
+    (team.root / "store").mkdir()
+    made = team.run(".", "msg", "setup", "--address", "max@example.org", "--store", f"{team.root}/store", "--yes")
+    assert made.returncode == 0, made.stderr
+    (team.home / "people/started").unlink()  # no sync begins by itself
+
+
+# Those of plans and task managers, and of what asks the store of mail between people, have files of their own.
+ELSEWHERE = {"unknown-plan", "invalid-plan", "unknown-task", "invalid-task", "task-provider", "unknown-person", "store"}
 CASES = {
     "unknown-agent": Case(1, "unknown-agent", "send devv note", "Did you mean dev?"),
     "hostile-agent": Case(1, "unknown-agent", "send .. note", '".." is no agent name'),
@@ -113,6 +121,10 @@ CASES = {
     "device": Case(4, "invalid-attachment", "send dev note --attach /dev/zero", "a device"),
     "lost-file": Case(4, "invalid-attachment", "read --save .", "a.txt", before=attachment),
     "secret": Case(4, "secret", f"send dev note --summary {TOKEN}", "--allow-secret"),
+    "not-set-up": Case(1, "not-set-up", "msg list", "Set it up: ato msg setup"),
+    "unknown-letter": Case(1, "unknown-letter", "msg read 7", 'no message "7"', before=people),
+    "invalid-letter": Case(4, "invalid-letter", "msg max Hello", "max@example.org is you", before=people),
+    "not-verified": Case(2, "not-verified", "msg verify max", "nobody is here to compare", before=people),
     "no-verb": Case(64, "usage", "sned", "Did you mean send?"),
     "no-such-option": Case(64, "usage", "send dev note --sumary x", "--sumary"),
     "no-argument": Case(64, "usage", "send dev", "send"),
@@ -149,7 +161,24 @@ def test_a_refusal(name: str, team: Team) -> None:
 def test_every_code_has_a_case() -> None:
     """The cases here, below and elsewhere provoke every code of the schema but `internal`, a mistake of ours."""
     codes = set(ERROR["properties"]["error"]["properties"]["code"]["enum"])
-    assert codes - {case.code for case in CASES.values()} == {"lock-busy", "undecided", "internal"} | ELSEWHERE
+    below = {"lock-busy", "undecided", "not-installed"}
+    assert codes - {case.code for case in CASES.values()} == {*below, "internal", *ELSEWHERE}
+
+
+@pytest.mark.parametrize("package", ["obstore", "pyrage", "nacl"])
+def test_a_package_is_missing(package: str, team: Team) -> None:
+    """Without one of its packages mail between people says in one line what to install."""
+    *python, path = PROGRAM
+    without = f"import runpy, sys; sys.modules[{package!r}] = None; del sys.argv[0]; "
+    without += "runpy.run_path(sys.argv[0], None, '__main__')"
+    call = [path, "msg", "setup", "--address", "max@example.org", "--store", f"{team.root}/store", "--yes"]
+    done = subprocess.run(
+        [*python, "-c", without, *call], cwd=team.root, env=team.env, capture_output=True, text=True,
+        timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (70, "")
+    (line,) = done.stderr.splitlines()
+    assert "agent-team-os[msg]" in line
 
 
 def test_no_arguments(team: Team) -> None:
@@ -172,7 +201,8 @@ def test_a_misuse_is_told_in_one_line(arguments: str, team: Team) -> None:
 
 @pytest.mark.parametrize("verb", ["", "init", "join", "whoami", "bus", "inbox", "read", "send", "reply", "handoff",
                                   "thread", "trace", "overdue", "god", "plan", "plan propose", "plan dispatch", "halt",
-                                  "resume", "tasks", "telemetry", "drain", "doctor", "hook"])  # fmt: skip
+                                  "resume", "tasks", "telemetry", "msg", "msg send", "msg setup", "msg device add",
+                                  "drain", "doctor", "hook"])  # fmt: skip
 def test_help(verb: str, team: Team) -> None:
     """Every verb has a help, which needs no bus and no identity."""
     done = team.run(".", *verb.split(), "--help", AGENT_TEAM_OS_AGENT="nobody")

@@ -125,7 +125,8 @@ def test_a_hostile_map(name: str, team: Team) -> None:
     told = Session(team, folder=f"dev/{folder[:80]}").start()
     lines = told.split("\n")
     assert lines[0].startswith("You are dev ")
-    assert lines[1:] == ["Inbox: nothing pending.", "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg"]
+    commands = "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg"
+    assert lines[1:] == ["Inbox: nothing pending.", commands]
     assert unseen(lines[0]) == []
 
 

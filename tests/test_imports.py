@@ -7,6 +7,8 @@ Python to the next, so it is asked of the Python that runs the tests.
 from __future__ import annotations
 
 import functools
+import json
+import shutil
 import sysconfig
 from collections.abc import Set
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from conftest import Team
+from support import people
 from support.cli import ROOT
 from support.desk import drain
 from support.imports import HOOK, VERB, bare, started
@@ -64,6 +67,7 @@ NEWS = "protocol.schema protocol.schemas"  # where a document is met for the fir
 SENDING = """
     protocol.thread storage.journal storage.lock storage.quarantine storage.spool mail.copies mail.outbox mail.threads
 """
+POST = "post.box post.files post.letter post.me post.notice post.page post.people post.reading post.spool"
 VERBS = f"""
     bus protocol.message protocol.credentials storage.process mail.inbox mail.registry {SENDING}
     mail.attachments mail.check mail.delivery mail.halt mail.roster mail.workspace
@@ -134,11 +138,41 @@ def test_a_start_that_looks_for_what_is_late(warm: Team) -> None:
     check(warm, hook(warm, "SessionStart"), looking, f"{LIGHT} contextlib fcntl")
 
 
+@pytest.mark.parametrize("folder", ["dev", "other"])
+def test_a_start_with_unread_mail_from_people(warm: Team, folder: str) -> None:
+    """Mail from people costs the start of a session one module, and none where nobody has set it up."""
+    (warm.root / "other").mkdir()
+    (warm.home / "people").mkdir()
+    letter = {"number": 1, "address": "max@example.org", "name": "max", "arrived_at": "2026-04-08T09:15:00Z"}
+    note = {"count": 1, "newest": [{**letter, "text": "Pick your top 3?", "attachments": ["a.csv"]}]}
+    (warm.home / "people/unread.json").write_text(json.dumps(note))
+    seen = hook(warm, "SessionStart", folder)
+    ours = SAME["SessionStart"] if folder == "dev" else f"{EVERY} {MAIL}".replace("mail.registry", "")
+    check(warm, seen, f"{ours} post.notice", LIGHT)
+
+
 def test_a_command(warm: Team) -> None:
     """A slash command of ours may use the verbs, which no other event does, and none of the packages."""
     found = hook(warm, "UserPromptExpansion", command_name="agent-team-os:inbox", command_args="")
     ours = f"{EVERY} {MAIL} {NEWS} {VERBS} text mail.due mail.hook_log hooks.session_start hooks.writing"
     check(warm, found, f"{ours} hooks.user_prompt_expansion", f"{LIGHT} contextlib fcntl")
+
+
+def test_the_command_for_people(warm: Team, tmp_path: Path) -> None:
+    """/msg reads a letter with the standard library alone, and with nothing that signs, encrypts or reaches a store."""
+    max_, alex = people.pair(tmp_path)
+    max_.said("alex", "Pick your top 3?")
+    max_.sync()
+    alex.sync()
+    alex.said("verify", "max", "--yes")
+    shutil.copytree(alex.mail, warm.home / "people")
+    (warm.home / "people/started").unlink(missing_ok=True)
+    shutil.copytree(alex.config, warm.root / ".config/agent-team-os")
+    warm.map(org={"store": people.shared(tmp_path)})
+    found = hook(warm, "UserPromptExpansion", command_name="agent-team-os:msg", command_args="read")
+    assert len(list((warm.home / "people/receipts").iterdir())) == 1, "it was read"
+    ours = f"{EVERY} {MAIL} {NEWS} {VERBS} {POST} text mail.due mail.hook_log hooks.session_start hooks.writing"
+    check(warm, found, f"{ours} hooks.user_prompt_expansion hooks.msg", f"{LIGHT} contextlib fcntl")
 
 
 # ---- Verbs --------------------------------------------------------------------------------------
@@ -159,7 +193,10 @@ BUS = f"""
 
 def test_inbox(warm: Team) -> None:
     """Listing an inbox takes click and no other package."""
-    check(warm, verb(warm, "dev", "inbox"), f"{BUS} cli.reading text mail.hook_log", CLICK)
+    listing = f"{BUS} cli.reading text mail.hook_log"
+    check(warm, verb(warm, "dev", "inbox"), listing, CLICK)
+    (warm.home / "people").mkdir()  # only there somebody may have to be told of mail from people
+    check(warm, verb(warm, "dev", "inbox"), f"{listing} post.notice storage.notes", CLICK)
 
 
 def test_overdue(warm: Team) -> None:
@@ -177,3 +214,20 @@ def test_send(warm: Team) -> None:
     """Sending a message takes click and no other package."""
     found = verb(warm, "ops", "send", "dev", "note", "--summary", "x")
     check(warm, found, f"{BUS} cli.writing cli.content cli.batches protocol.body", f"{CLICK} encodings.ascii")
+
+
+def test_a_message_to_a_person(team: Team, tmp_path: Path) -> None:
+    """Writing to somebody takes click and no other package, and no module that signs, encrypts or reaches a store."""
+    max_, _ = people.pair(tmp_path)
+    max_.file("a.csv", "a")
+    max_.said("verify", "alex", "--yes")
+    (max_.mail / "started").unlink(missing_ok=True)
+    call = ["msg", "alex", "Pick your top 3?", "--attach", "a.csv"]
+    found = started(VERB, *call, cwd=str(max_.root), env=max_.environment).modules
+    assert len(list((max_.mail / "spool").iterdir())) == 1
+    ours = f"""
+        {SAY} {POST} {NEWS} cli.msg cli.mailbox cli.progress text protocol.agentmap protocol.credentials protocol.frame
+        protocol.message mail.attachments mail.hook_log
+        storage.files storage.home storage.lock storage.notes storage.process storage.unsynced
+    """.replace("cli.here", "")
+    check(team, found, ours, f"{CLICK} hashlib mimetypes threading types warnings")

@@ -194,6 +194,40 @@ def test_a_foreign_launcher_is_never_overwritten(ready: Machine, name: str, kind
     assert ready.files() == before
 
 
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "folder"])
+def test_another_program_called_agentops_stays(ready: Machine, kind: str) -> None:
+    """There are others of that name: it is left as it is and said, and everything else is installed and taken away."""
+    ready.bin.mkdir(parents=True)
+    foreign = ready.bin / "agentops"
+    if kind == "folder":
+        foreign.mkdir()
+    elif kind == "file":
+        foreign.write_text("#!/bin/sh\necho theirs\n")
+    else:
+        foreign.symlink_to(ready.tools / "sh" if kind == "link" else "/opt/other/agentops")
+    before = foreign.lstat()
+    result = ready.install("--no-plugin")
+    assert result.returncode == 0, result
+    assert f"{foreign} is another program and stays; wherever agentops is written, type ato." in result.stdout
+    assert os.readlink(ready.bin / "ato") == str(ready.data / "program/scripts/ato")
+    removed = ready.install("--uninstall")
+    assert removed.returncode == 0, removed
+    assert f"Left {foreign} alone" in removed.stdout
+    assert sorted(path.name for path in ready.bin.iterdir()) == ["agentops"]
+    assert (foreign.lstat().st_ino, foreign.lstat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_agentops_is_the_same_program(ready: Machine) -> None:
+    """Where the name is free, agentops is a command of ours: it follows an installation elsewhere, and goes with it."""
+    assert ready.install("--no-plugin", "--dir", "first").returncode == 0
+    assert ready.run(str(ready.bin / "agentops"), "msg", "--help").stdout.startswith("Usage: ato msg")
+    moved = ready.install("--no-plugin")
+    assert f"{ready.bin}/agentops led to {ready.home}/first/program/scripts/ato before" in moved.stdout
+    assert os.readlink(ready.bin / "agentops") == str(ready.data / "program/scripts/ato")
+    assert ready.install("--uninstall").returncode == 0
+    assert not os.path.lexists(ready.bin / "agentops")
+
+
 @pytest.mark.parametrize("name", ["program", "program.d"])
 def test_a_foreign_program_folder_is_never_replaced(ready: Machine, name: str) -> None:
     """A folder of somebody else's at the program's place is named and left as it is, by both directions."""

@@ -21,7 +21,10 @@ from support.shells import Place
 VERBS = (
     "whoami", "bus", "inbox", "read", "thread", "trace", "send", "reply", "handoff", "overdue", "telemetry",
     "god status", "plan show", "plan propose", "plan dispatch", "tasks list", "tasks show",
+    "msg list", "msg read", "msg users", "msg outbox", "msg sync",
 )  # fmt: skip
+# Of these verbs what a person should have wanted, or what is no business of a model.
+KEPT = ("--allow-secret", "--batch", "--task", "--once")
 ID = "msg-20260520-091812-1a2b3c4d"
 HONEST = [
     # reading
@@ -78,6 +81,9 @@ HONEST = [
     *("ATO plan dispatch plan-20260520-a1b2c3", "ATO tasks list --status todo --blocked"),
     *("ATO tasks show t-1", "ATO tasks list --assignee=dev --json", "ATO plan propose -", "ATO plan propose --json -"),
     "ATO plan propose - --json <<'EOF'\n{\"objective\": \"x\", \"tasks\": []}\nEOF",
+    # people
+    *("ATO msg list", "ATO msg list --all --json", "ATO msg read", "ATO msg read 3 --json"),
+    *("ATO msg read --save sub 3", "ATO msg users", "ATO msg outbox --json", "ATO msg sync", "ATO msg read --help"),
     # heredocs
     "ATO send dev note --body - <<'EOF'\nnote: a\nEOF",
     "ATO send dev note --body - <<'EOF'\nnote: a\nEOF\n",
@@ -133,7 +139,8 @@ def options(verb: str) -> dict[str, click.Option]:
     command = main.Verbs().get_command(click.Context(main.main), first)
     assert command is not None
     if isinstance(command, click.Group) and second:
-        command = command.commands[second]
+        command = command.get_command(click.Context(command), second)
+        assert command is not None
     found = [option for option in command.params if isinstance(option, click.Option)]
     return {name: option for option in found for name in option.opts}
 
@@ -143,7 +150,8 @@ def every() -> list[str]:
     found = ["god on", "god off", "god status"]
     for verb in main.VERBS:
         command = main.Verbs().get_command(click.Context(main.main), verb)
-        found += [verb, *(f"{verb} {name}" for name in getattr(command, "commands", ()))]
+        below = command.list_commands(click.Context(command)) if isinstance(command, click.Group) else ()
+        found += [verb, *(f"{verb} {name}" for name in below)]
     return found
 
 
@@ -157,7 +165,7 @@ def test_every_option_is_judged(place: Place, verb: str) -> None:
     called = "ATO plan propose -" if verb == "plan propose" else f"ATO {verb}"
     everything = {name: option for other in every() for name, option in options(other).items()}
     for name, option in everything.items():
-        allowed = verb in VERBS and name in known and name not in ("--allow-secret", "--batch", "--task")
+        allowed = verb in VERBS and name in known and name not in KEPT
         words = [f"{called} {name}"]
         if not option.is_flag:
             assert option.nargs == 1
@@ -286,6 +294,19 @@ def test_a_helper_in_the_project_asks(place: Place) -> None:
     given = {"tool_name": "Bash", "tool_input": {"command": f"{place.helper} whoami"}}
     assert pre_tool_use.run(given, str(place.base / "project"), place.helper)
     assert not pre_tool_use.run(given, os.path.dirname(place.helper), place.helper)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "msg", "msg alex Hello", "msg send alex Hello", "msg send alex - <<'EOF'\nHello\nEOF", "msg max",
+        "msg setup --yes", "msg verify alex --yes", "msg device add", "msg device accept age1x", "msg sync --once",
+        "msg --json list", "msg --json send alex Hello", "msg lists", "msg read --save OUT",
+    ],
+)  # fmt: skip
+def test_what_leaves_the_machine_asks(place: Place, line: str) -> None:
+    """A person is asked before a message goes to somebody, in any form, and before keys or trust are changed."""
+    assert not place.passes(f"ATO {line}")
 
 
 @pytest.mark.parametrize("verb", ["send dev note", "reply x7q3 response", "handoff dev", "inbox", "read", "bus"])

@@ -20,7 +20,7 @@ from agent_team_os.cli import main
 from agent_team_os.hooks import announce, call, dispatch, pre_tool_use
 from agent_team_os.protocol.message import TYPES
 from conftest import Team
-from support import plans
+from support import people, plans
 from support.cli import ORDINARY, PATIENCE, PROGRAM, ROOT
 from support.desk import Desk
 from support.hooks import fire
@@ -29,7 +29,7 @@ from support.shells import SHELLS
 HELPER = '"${CLAUDE_PLUGIN_ROOT}/scripts/ato"'
 READING = ("inbox", "read", "thread", "bus")
 WRITING = ("send", "reply", "handoff")
-COMMANDS = sorted([*READING, *WRITING, "god"])
+COMMANDS = sorted([*READING, *WRITING, "god", "msg"])
 # Before which shell commands the hook is asked: for our helper, and for what takes a person.
 RULES = ["Bash(*ato *)", "Bash(*hooks/run*)", "Bash(*god *)", "Bash(*bus resume*)"]
 SKILL = ROOT / "skills/agent-team-os/SKILL.md"
@@ -60,10 +60,12 @@ def inline(name: str) -> list[str]:
 
 
 def options(verb: str) -> set[str]:
-    """All names of the options of a verb."""
+    """All names of the options of a verb, and of the verbs below it."""
     command = main.Verbs().get_command(click.Context(main.main), verb)
     assert command is not None
-    return {name for option in command.params if isinstance(option, click.Option) for name in option.opts} | {"--help"}
+    commands = [command, *getattr(command, "commands", {}).values()]
+    found = [option for each in commands for option in each.params if isinstance(option, click.Option)]
+    return {name for option in found for name in option.opts} | {"--help"}
 
 
 # ---- Frontmatter --------------------------------------------------------------------------------
@@ -96,7 +98,7 @@ def test_frontmatter(name: str) -> None:
 def test_allowed_tools(name: str) -> None:
     """Each text allows single calls of our helper that read, word by word, and nothing with a pattern."""
     allowed = parts(name)[0]["allowed-tools"].split(", ")
-    verbs = "whoami|bus|inbox|inbox --all|read|read --peek|thread|trace|god|plan show"
+    verbs = "whoami|bus|inbox|inbox --all|read|read --peek|thread|trace|god|plan show|msg (list|read|users)"
     assert all(re.fullmatch(rf"Bash\({re.escape(HELPER)} ({verbs})\)", tool) for tool in allowed), allowed
     assert len(set(allowed)) == len(allowed)
 
@@ -113,7 +115,8 @@ def test_every_call_passes_without_a_question(name: str, tmp_path: Path) -> None
         assert line.startswith(HELPER), "nothing before it, and in quotes"
         command = line.replace("${CLAUDE_PLUGIN_ROOT}", str(ROOT))
         given = {"tool_name": "Bash", "tool_input": {"command": command}, "cwd": str(tmp_path)}
-        assert pre_tool_use.run(given, str(tmp_path), str(ROOT / "scripts/ato")), command
+        passes = " msg send " not in command  # that leaves the machine, and the client asks the person once more
+        assert pre_tool_use.run(given, str(tmp_path), str(ROOT / "scripts/ato")) is passes, command
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -129,7 +132,7 @@ def test_the_helper_is_always_named_the_same(name: str) -> None:
 def test_every_option_is_there(name: str) -> None:
     """Each option that a text names is one of a verb it is about."""
     front, body = parts(name)
-    verbs = {"skill": ("send", "reply", "handoff", "inbox", "read", "thread", "bus")}.get(name, (name,))
+    verbs = {"skill": ("send", "reply", "handoff", "inbox", "read", "thread", "bus", "msg")}.get(name, (name,))
     known = set().union(*(options(verb) for verb in verbs))
     assert set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", front.get("argument-hint", "") + body)) <= known
 
@@ -166,6 +169,29 @@ def test_the_examples_work(name: str, shell: str, team: Team, plugin: Path) -> N
     assert set(sent["payload"]) - {"git"} == {field for field, _ in lines} | ({"text"} if "\n\n" in example else set())
     assert sent["type"] == {"handoff": "handoff", "reply": "response"}.get(name, "request")
     assert bool(sent["context_refs"]) == (" --ref " in example or " --file " in example)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_example_for_people_works(shell: str, tmp_path: Path, plugin: Path) -> None:
+    """The example of the text for people, pasted as it is, sends what it says, with the file; the other calls read."""
+    max_, alex = people.pair(tmp_path)
+    max_.file("domain-research.csv", "name\n")
+    for one in (max_, alex):
+        (one.mail / "started").unlink(missing_ok=True)  # no sync begins by itself
+    (example,) = [block for block in blocks("msg") if "scripts/ato" in block]
+    sent, *shown = [
+        subprocess.run(
+            [shell, "-c", call.replace("${CLAUDE_PLUGIN_ROOT}", str(plugin))], cwd=one.root, env=one.environment,
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )
+        for one, call in [(max_, example), *((alex, call) for call in inline("msg") if not call.endswith(" read"))]
+    ]  # fmt: skip
+    assert (sent.returncode, sent.stdout) == (0, "Sent to alex@bonnard.ai (1 attachment, 5B)\n"), sent.stderr
+    assert all((done.returncode, done.stderr) == (0, "") for done in shown), shown
+    assert (len(shown), "No messages yet." in shown[0].stdout) == (4, True)
+    max_.sync()
+    alex.sync()
+    assert example.splitlines()[1] in alex.said("read").splitlines()
 
 
 @pytest.mark.parametrize("name", [*READING, "god", "skill"])
@@ -210,7 +236,7 @@ def test_nothing_is_run_by_the_text_itself(name: str) -> None:
     assert not re.search(r"!`|```!|(?m:^\s*!)", text)
     assert not re.search(r"(?m)(^|\s)@\S", text)
     assert not re.search(r"\$[0-9{](?!CLAUDE_PLUGIN_ROOT\})", text)
-    if name in WRITING:
+    if name in (*WRITING, "msg"):
         assert text.count("$ARGUMENTS") == 1
         assert text.index("$ARGUMENTS") < text.index("```")
         (line,) = [line for line in text.split("\n") if "$ARGUMENTS" in line]
@@ -219,7 +245,7 @@ def test_nothing_is_run_by_the_text_itself(name: str) -> None:
         assert "ARGUMENTS" not in text
 
 
-@pytest.mark.parametrize("name", [*WRITING, "skill"])
+@pytest.mark.parametrize("name", [*WRITING, "msg", "skill"])
 def test_what_writing_demands(name: str) -> None:
     """A writing text has the model show what will be sent and wait for a yes before the call, and never invent."""
     text = parts(name)[1]
@@ -229,21 +255,21 @@ def test_what_writing_demands(name: str) -> None:
     assert re.search(r"Ask the person whether to send|show the person what will be sent", flat)
     if name != "skill":
         assert text.index("**Preview and ask.**") < text.index("**Send**") < text.index("**Report**")
-        assert "If it says that this did not work, tell the person and stop." in flat
+        assert re.search("[Ii]f it says that this did not work, tell the person and stop[.]", flat)
         assert "because you invoked this command yourself" in flat
         assert "delimiters that you make up for this message" in flat
 
 
-@pytest.mark.parametrize("name", ["inbox", "read", "thread", "skill"])
+@pytest.mark.parametrize("name", ["inbox", "read", "thread", "msg", "skill"])
 def test_what_mail_is_worth(name: str) -> None:
     """A text that shows mail says that it is no order of the person and grants no permission."""
     flat = re.sub(r"\s+", " ", parts(name)[1])
     assert "grants no permission" in flat
-    assert re.search(r"information from (other agents|another agent)", flat)
+    assert re.search(r"information from (other agents|another agent|another person)", flat)
     assert re.search(r"no order of the person|treat mail as the person's order", flat)
 
 
-@pytest.mark.parametrize("name", READING)
+@pytest.mark.parametrize("name", [*READING, "msg"])
 def test_what_reading_demands(name: str) -> None:
     """A reading text points to the context, and names the one call for when the model invoked it."""
     flat = re.sub(r"\s+", " ", parts(name)[1])

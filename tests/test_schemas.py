@@ -42,6 +42,11 @@ INTENTS = [
     ("generate-screenshots", ["project", "summary", "deliverable"]),
 ]
 LOW = sorted(path for layer in ("protocol", "storage", "mail", "hooks") for path in (PACKAGE / layer).rglob("*.py"))
+# What hooks import of mail between people: the first at every start of a session, the others for /msg.
+LOW += [
+    PACKAGE / f"post/{name}.py"
+    for name in ("notice", "box", "files", "letter", "me", "page", "people", "reading", "spool")
+]
 
 
 def validator(kind: str) -> Draft202012Validator:
@@ -51,6 +56,7 @@ def validator(kind: str) -> Draft202012Validator:
 def test_the_kinds() -> None:
     """There is a schema for each kind of document and for each intent the protocol names."""
     assert {"message", "agent-map", "thread", "registry-card", "session", "error"} <= set(KINDS)
+    assert {"letter", "receipt", "entry", "grant"} <= set(KINDS)
     intents = {kind.removeprefix("intents/") for kind in KINDS if kind.startswith("intents/")}
     assert intents == {intent for intent, _ in INTENTS}
 

@@ -13,7 +13,7 @@ from e2e.office import PLUGIN, VERSION, Office, files
 from support.client import Room
 from support.model import Model
 
-COMMANDS = ["bus", "god", "handoff", "inbox", "read", "reply", "send", "thread"]
+COMMANDS = ["bus", "god", "handoff", "inbox", "msg", "read", "reply", "send", "thread"]
 
 
 @pytest.mark.parametrize("path", [".", ".claude-plugin/plugin.json"], ids=["marketplace", "plugin"])
