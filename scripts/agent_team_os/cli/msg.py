@@ -30,6 +30,7 @@ _RECENT = 20  # letters that were read, and letters that were sent, in a list
 _MOST_INPUT = 1_048_576  # bytes read from stdin
 _NEXT = "@people-next"  # the lock of the sync that waits for its turn
 _TURN = 60.0  # seconds it waits
+_PATIENCE = 30.0  # seconds that `msg sync` waits for syncs in the background, each of which may be at a slow store
 
 
 _ELSEWHERE = ("setup", "verify", "device")  # in `msg_setup`
@@ -303,9 +304,9 @@ def outbox(as_json: bool) -> None:
 
     here = Here(as_json)
     directory = people.load(here.home)
-    why = sync.explain(here.home, here.url)
+    why, last = sync.explain(here.home, here.url), sync.last(here.home, here.url)
     waiting = [
-        {**document, "address": people.address_of(directory, document["to"]), "why": why.get(document["id"])}
+        {**document, "address": people.address_of(directory, document["to"]), "why": why.get(document["id"]) or last[1]}
         for document in spool.waiting(here.home)
     ]
     went = spool.Sent(here.home)
@@ -315,7 +316,6 @@ def outbox(as_json: bool) -> None:
         if document is not None:
             document.pop("signature", None)
             sent.append({**document, "address": people.address_of(directory, document["to"])})
-    last = sync.last(here.home, here.url)
     damaged = [os.path.join(spool.folder(here.home), letter_id) for letter_id in spool.damaged(here.home)]
     document = {"waiting": waiting, "damaged": damaged, "sent": sent, "synced_at": last[0], "error": last[1]}
     here.say(document, page.outbox(waiting, damaged, sent, last, here.ato))
@@ -330,7 +330,7 @@ def sync(once: bool, as_json: bool) -> None:
     if once:
         _wait_for_turn(here)
     with Bar(here.as_json or once) as bar:
-        result = here.sync(notice.BUDGET if once else None, 0.0 if once else 5.0, bar)
+        result = here.sync(notice.BUDGET if once else None, 0.0 if once else _PATIENCE, bar)
     notice.set_up(here.home)
     here.say(result, page.synced(result, here.ato))
     for warning in result["warnings"]:

@@ -34,8 +34,9 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
 
     here = Here(as_json, set_up=False)
     seal.require()
+    store.require()
     before = me.known(os.environ) or {}
-    ask = _Ask(yes or here.as_json)
+    ask = _Ask(yes, here.as_json)
     address = me.check_address(
         address or ask("Your address", before.get("address") or post_setup.address_from_git(), "--address")
     )
@@ -74,13 +75,14 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
 
 
 class _Ask:
-    """Questions for a person; with `yes` nobody is asked and the default is taken."""
+    """Questions for a person; where none is at a terminal the defaults count, and only --yes is a yes."""
 
-    def __init__(self, yes: bool) -> None:
-        self.yes = yes or sys.stdin is None or not sys.stdin.isatty()
+    def __init__(self, yes: bool, as_json: bool = False) -> None:
+        self.yes = yes
+        self.silent = yes or as_json or sys.stdin is None or not sys.stdin.isatty()
 
     def __call__(self, question: str, default: str, option: str) -> str:
-        if not self.yes:
+        if not self.silent:
             return str(click.prompt(question, default=default or None, err=True))
         if not default:
             raise Usage(f"{option} is missing", f"Give it, as in: ato msg setup {option} …")
@@ -88,7 +90,11 @@ class _Ask:
 
     def agree(self, question: str) -> None:
         """NotVerified without a yes."""
-        if not self.yes and not click.confirm(question, err=True):
+        if self.yes:
+            return
+        if self.silent:
+            raise NotVerified("nobody is here to compare and to agree", "Call it at a terminal, or give --yes.")
+        if not click.confirm(question, err=True):
             raise NotVerified("nothing was changed", "Ask again when you have compared.")
 
 
@@ -121,12 +127,8 @@ def verify(who: str, fingerprint: str | None, yes: bool, as_json: bool) -> None:
     (uid,) = claims
     entry = directory[uid]["entry"]
     if fingerprint is None:
-        ask = _Ask(False)
-        if ask.yes and not yes:
-            raise NotVerified("nobody is here to compare", "Call it at a terminal, or give --fingerprint or --yes.")
-        if not yes:
-            output.note(f"{entry['address']} has the key {prints[uid]}")
-            ask.agree(f"Does {entry['name']} say the same?")
+        output.note(f"{entry['address']} has the key {prints[uid]}")
+        _Ask(yes).agree(f"Does {entry['name']} say the same?")
     entries.verify(here.home, uid, prints[uid])
     document = {"uid": uid, "address": entry["address"], "fingerprint": prints[uid], "verified": True}
     if here.as_json:
@@ -153,8 +155,9 @@ def add(address: str | None, url: str | None, yes: bool, as_json: bool) -> None:
 
     here = Here(as_json, set_up=False)
     seal.require()
+    store.require()
     devices.check_new(os.environ)
-    ask = _Ask(yes or here.as_json)
+    ask = _Ask(yes, here.as_json)
     address = me.check_address(address or ask("Your address", post_setup.address_from_git(), "--address"))
     asked = url or ask("Storage (a shared folder, or s3://bucket/prefix)", me.store(here.map), "--store")
     url = store.check_url(asked)
@@ -190,10 +193,7 @@ def accept(recipient: str, yes: bool, as_json: bool) -> None:
     from ..post import device as devices
 
     here = Here(as_json)
-    ask = _Ask(yes)
-    if ask.yes and not yes:
-        raise NotVerified("nobody is here to agree", "Call it at a terminal, or give --yes.")
-    ask.agree(f"Let the device {show.one_line(recipient, 80)} read your mail and write in your name?")
+    _Ask(yes).agree(f"Let the device {show.one_line(recipient, 80)} read your mail and write in your name?")
     devices.accept(here.home, os.environ, here.url, recipient)
     if here.as_json:
         output.emit({"recipient": recipient})

@@ -110,12 +110,12 @@ def unread() -> None:
     """Behind any verb but those of `msg`: whether mail from people waits, as the last sync left it; and ask for one."""
     if sys.argv[1:2] in (["msg"], ["hook"]):
         return
-    from ..post import notice
-
     home = layout.find(os.environ)
     with contextlib.suppress(OSError, BusError):
-        if not homes.check(home):
-            return
+        if not os.path.isdir(os.path.join(home, "people")) or not homes.check(home):
+            return  # most people, for whom not even an import is due
+        from ..post import notice
+
         model = _for_model()
         words = notice.for_person(home, f"{program()}" if model else "agentops", quoted=not model)
         if words:

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from ..protocol import show
+
 _SLOW = 1.0  # seconds until a bar is worth showing
 _STEP = 0.2  # seconds from one picture to the next
 
@@ -34,7 +36,7 @@ class Bar:
         self.end()
         if self.silent or not total:
             return
-        self.what, self.total, self.count = what, total, 0
+        self.what, self.total, self.count = f"{what} {show.size(total)}", total, 0
         self.ended.clear()
         self.painter = threading.Thread(target=self._paint, daemon=True)
         self.painter.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..post import box, me, notice, page, people, reading
 from ..post import files as attached
 from ..protocol import show
-from ..protocol.errors import NotSetUp
+from ..protocol.errors import NotSetUp, UnknownPerson
 from ..storage import home as homes
 from ..text import framed
 from . import announce
@@ -56,12 +56,12 @@ def _read(asked: Asked, _me: str, say: Say) -> None:
     directory = people.load(home)
     shown: list[list[str]] = []
     foot: list[str] = []
-    words = ""
+    words, new = "", set[str]()
     for number, one in enumerate(readings):
         one.save(attached.inbox(asked.environ), given=False)
         sender = people.address_of(directory, one.document["from"])
         shown.append(page.letter(one.document, sender, one.saved, one.faults))
-        foot += _notes(asked, directory, one)
+        foot += _notes(asked, directory, one, new)
         left = len(readings) - number - 1
         more = [f"{left} more unread: /msg read"] if left else []
         longer = framed(page.letters(shown, foot + more))
@@ -76,13 +76,15 @@ def _read(asked: Asked, _me: str, say: Say) -> None:
     box.count(home, index)
 
 
-def _notes(asked: Asked, directory: people.Directory, one: reading.Reading) -> list[str]:
+def _notes(asked: Asked, directory: people.Directory, one: reading.Reading, new: set[str]) -> list[str]:
     """What else is to be said of a letter: files that are not here, and the key of somebody who is new."""
     found = []
     if one.comes_later:
         found.append(f"Not all files are here. Fetch and save them: {asked.ato} msg read {one.document['number']}")
-    about = directory.get(one.document["from"])
-    if about is not None and not about["met"] and not about["verified"]:
+    sender = one.document["from"]
+    about = directory.get(sender)
+    if about is not None and not about["met"] and not about["verified"] and sender not in new:
+        new.add(sender)
         from ..post import directory as entries
 
         entry = about["entry"]
@@ -109,7 +111,10 @@ def _users(asked: Asked, own: str, say: Say) -> None:
 def _write(asked: Asked, own: str, say: Say) -> None:
     """Whom a name means; what is to be written stands in the prompt."""
     directory = people.load(asked.bus.home)
-    uid = people.find(directory, asked.words[0], own)
+    try:
+        uid = people.find(directory, asked.words[0], own)
+    except UnknownPerson as error:
+        raise UnknownPerson(error.message, "Somebody new may be there after: ato msg sync") from None
     people.check_trusted(directory, uid)
     entry = directory[uid]["entry"]
     trust = "verified" if directory[uid]["verified"] else "not verified by your user yet"

@@ -11,7 +11,7 @@ import os
 
 from ..protocol import strictjson
 from ..protocol.errors import NothingToRead, UnknownLetter
-from ..storage import files, lock, notes
+from ..storage import files, lock, notes, unsynced
 from . import letter, notice, people
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
 _MOST = 1_048_576  # bytes of a letter
+_DAY = 86_400.0
 
 
 def folder(home: str) -> str:
@@ -121,6 +122,12 @@ def forget_files(home: str, name: str) -> None:
     for file in files.names(files_folder(home)):
         if file.startswith(f"{name}."):
             files.remove(os.path.join(files_folder(home), file))
+
+
+def sweep(home: str, index: Index) -> None:
+    """Remove the attachments of letters that were read a day ago: whoever saved them was killed before doing so."""
+    unread = set(index.unread())
+    unsynced.sweep(files_folder(home), _DAY, lambda name: name.rpartition(".")[0] in unread)
 
 
 def next_unread(index: Index) -> list[str]:

@@ -76,6 +76,13 @@ def waits(directory: Directory, uid: str) -> str:
     return ""
 
 
+def stands_for(directory: Directory, uid: str) -> str:
+    """Who is meant by somebody today: whoever was verified as the owner of their address, else they themselves."""
+    if uid not in directory or directory[uid]["verified"]:
+        return uid
+    return next((rival for rival in rivals(directory, uid) if directory[rival]["verified"]), uid)
+
+
 def check_trusted(directory: Directory, uid: str) -> None:
     """NotVerified for a person who waits."""
     why = waits(directory, uid)
@@ -111,12 +118,12 @@ def _nobody(directory: Directory, asked: str, me: str) -> UnknownPerson:
     others = [about["entry"] for uid, about in directory.items() if uid != me]
     near = difflib.get_close_matches(asked, [word for entry in others for word in (entry["name"], entry["address"])], 1)
     known = ", ".join(sorted({entry["name"] for entry in others})[:8])
-    guess = f" Did you mean {near[0]}?" if near else ""
+    guess = f". Did you mean {near[0]}?" if near else ""
     if not others:
         return UnknownPerson(
             f'nobody is known as "{asked[:80]}"', "Nobody else is in the directory yet; they run: ato msg setup"
         )
-    return UnknownPerson(f'nobody is known as "{asked[:80]}".{guess} (known: {known})', "See: ato msg users")
+    return UnknownPerson(f'nobody is known as "{asked[:80]}"{guess} (known: {known})', "See: ato msg users")
 
 
 def meet(home: str, uid: str, stamp: str) -> bool:

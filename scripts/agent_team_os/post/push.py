@@ -113,8 +113,12 @@ class _Unfit(Exception):
 
 
 def _letter(trip: Trip, document: dict[str, object]) -> None:
-    letter_id, to = str(document["id"]), str(document["to"])
+    letter_id = str(document["id"])
     if letter_id not in trip.sent.to:
+        # Whoever set up anew, and was verified since, is the one it was written to.
+        to = people.stands_for(trip.known, str(document["to"]))
+        if to != document["to"]:
+            document = spool.readdress(trip.home, document, to)
         if to not in trip.known:
             raise _Unfit("its recipient is in no directory of this store")
         people.check_trusted(trip.known, to)
@@ -131,7 +135,7 @@ def _letter(trip: Trip, document: dict[str, object]) -> None:
         address = people.address_of(trip.known, to)
         trip.pushed[address] = trip.pushed.get(address, 0) + 1
     spool.settle(trip.home, document, show.timestamp())
-    trip.sent.to[letter_id] = to
+    trip.sent.to[letter_id] = str(document["to"])
 
 
 def _attachment(trip: Trip, letter_id: str, to: str, number: int, about: dict[str, object], devices: list[str]) -> None:

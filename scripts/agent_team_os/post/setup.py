@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..protocol.errors import LockBusy, StoreFailed
+from ..protocol.errors import InvalidLetter, LockBusy, StoreFailed
 from ..storage import home as homes
 from . import keys, letter, me, notice, seal, spool
 
 
 def address_from_git() -> str:
-    """The address git commits with here; empty if there is none."""
+    """The address git commits with here; empty if there is none that others could write to."""
     import subprocess
 
     try:
@@ -20,6 +20,10 @@ def address_from_git() -> str:
             ["git", "config", "--get", "user.email"], capture_output=True, text=True, timeout=5, check=False
         )
     except (OSError, subprocess.SubprocessError):
+        return ""
+    try:
+        me.check_address(asked.stdout.strip())
+    except InvalidLetter:
         return ""
     return asked.stdout.strip()
 

@@ -103,6 +103,13 @@ def attachment(home: str, letter_id: str, number: int) -> str:
     return os.path.join(folder(home), letter_id, str(number))
 
 
+def readdress(home: str, document: dict[str, Any], to: str) -> dict[str, Any]:
+    """Let a letter that waits go to another uid; durable. The caller holds the lock of the sync."""
+    document = {**document, "to": to}
+    files.replace(os.path.join(folder(home), document["id"], _LETTER), strictjson.readable(document))
+    return document
+
+
 def settle(home: str, document: dict[str, Any], pushed_at: Optional[str]) -> None:
     """Take a letter that is in the store for sent, and no longer for waiting."""
     keep_sent(home, document, pushed_at)

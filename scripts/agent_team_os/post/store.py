@@ -30,6 +30,7 @@ __all__ = [
     "probe",
 ]
 
+_INSTALL = "Install agent-team-os[msg]."
 _CHUNK = 256 * 1024  # bytes between two calls of `progress`
 _MEMORY: dict[str, Any] = {}  # the stores of this process that are kept nowhere
 
@@ -184,6 +185,18 @@ class Store:
         return answer[0]
 
 
+def require() -> None:
+    """NotInstalled unless obstore is there; for a verb that changes something before it needs it."""
+    import importlib.util
+
+    if importlib.util.find_spec("obstore") is None:
+        raise _missing()
+
+
+def _missing() -> NotInstalled:
+    return NotInstalled("The package obstore is missing, which every store of letters needs.", _INSTALL)
+
+
 def open_store(url: str, environ: Mapping[str, str], seconds: float = 20.0) -> Store:
     """The store at an address. Nothing is asked of it yet, but a folder must be there.
 
@@ -193,10 +206,7 @@ def open_store(url: str, environ: Mapping[str, str], seconds: float = 20.0) -> S
     try:
         import obstore.store
     except ImportError:
-        raise NotInstalled(
-            "The package obstore is missing, which every store of letters needs.",
-            "Install agent-team-os[msg].",
-        ) from None
+        raise _missing() from None
     if url.startswith("memory://"):
         return Store(url, _MEMORY.setdefault(url, obstore.store.MemoryStore()), url, seconds)
     url = check_url(url)

@@ -31,6 +31,7 @@ def run(
         spool.sweep(home)
         state = trip.load_state(home, url)
         known, index, sent = people.load(home), box.Index(home), spool.Sent(home)
+        box.sweep(home, index)
         one: trip.Trip | None = None
         unfinished = False
         try:

@@ -13,6 +13,9 @@ from ..storage import notes
 from . import box, letter, people, seal, spool, store
 from .keys import Keys
 
+_DAY = 86_400.0
+_NEVER = 10**11  # seconds since 1970, when an object that no try can open is looked at again
+
 
 class Progress(Protocol):
     """Who is told how far an upload or a download is."""
@@ -84,8 +87,11 @@ class Trip:
             return None
         try:
             data = self.store.get(key, most)
-            self.state["held"].pop(key, None)
-            return data
+            if len(data) == size:
+                self.state["held"].pop(key, None)
+                return data
+            # What is wrong with it is nobody's but the store's, which may have all of it the next time.
+            self.hold(key, size, f"the store has given {len(data)} of its {size} bytes")
         except store.Missing:
             return None
         except store.TooLarge:
@@ -99,10 +105,12 @@ class Trip:
         self.state["held"][key] = {"why": why, "size": size}
 
     def refuse(self, key: str, size: int, why: str) -> None:
-        """Never look at an object again, unless its size changes."""
-        self.state["refused"][key] = {"why": why, "size": size}
+        """Look at an object again in a day, or when its size has changed: perhaps it was the store that was wrong."""
+        about = self.state["refused"].get(key)
+        if not isinstance(about, dict) or (about.get("why"), about.get("size")) != (why, size):
+            self.refused[key] = why
+        self.state["refused"][key] = {"why": why, "size": size, "at": int(time.time())}
         self.state["held"].pop(key, None)
-        self.refused[key] = why
 
     def pass_over(self, key: str, size: int, refused: seal.Refused) -> None:
         """As `refuse`; but what was written before this person's last device was added is only counted."""
@@ -112,13 +120,16 @@ class Trip:
         if not isinstance(refused, Closed) or len(mine["recipients"]) < 2 or parts is None:
             return
         if letter.made_at(parts.name) <= (show.seconds_of(mine["made_at"]) or 0) + 1:
-            del self.refused[key]
-            self.closed += 1
+            if self.refused.pop(key, None):
+                self.closed += 1
+            self.state["refused"][key]["at"] = _NEVER
 
     def is_refused(self, key: str, size: int) -> bool:
-        """Whether this object was refused before."""
+        """Whether this object was refused before, and not so long ago."""
         about = self.state["refused"].get(key)
-        return isinstance(about, dict) and about.get("size") == size
+        if not isinstance(about, dict) or about.get("size") != size or type(about.get("at")) is not int:
+            return False
+        return time.time() - float(about["at"]) < _DAY
 
     def signer(self, uid: str) -> str:
         """The key a person signs with."""
