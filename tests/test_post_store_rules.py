@@ -56,7 +56,7 @@ def copies(key: str, to: str) -> Callable[[Store], Any]:
 
         await obstore.copy_async(store._remote, key, to)
 
-    return lambda store: store._wait(lambda: copy(store), "copy")
+    return lambda store: store._wait(lambda _: copy(store), "copy")
 
 
 # What is done, who may do it, and who may not.

@@ -53,7 +53,7 @@ class Person:
         return environment(self.root, **self.env)
 
     def run(
-        self, *args: str, stdin: Optional[Union[str, bytes]] = None, background: bool = False, **env: str
+        self, *args: str, stdin: Optional[Union[str, bytes]] = None, background: Union[bool, str] = False, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run `ato msg ARGS`."""
         if not background:

@@ -88,12 +88,14 @@ class _Ask:
             raise Usage(f"{option} is missing", f"Give it, as in: ato msg setup {option} …")
         return default
 
-    def agree(self, question: str) -> None:
-        """NotVerified without a yes."""
+    def agree(self, question: str, told: str = "") -> None:
+        """NotVerified without a yes; who is asked is `told` first what it is about."""
         if self.yes:
             return
         if self.silent:
             raise NotVerified("nobody is here to compare and to agree", "Call it at a terminal, or give --yes.")
+        if told:
+            output.note(told)
         if not click.confirm(question, err=True):
             raise NotVerified("nothing was changed", "Ask again when you have compared.")
 
@@ -127,8 +129,7 @@ def verify(who: str, fingerprint: str | None, yes: bool, as_json: bool) -> None:
     (uid,) = claims
     entry = directory[uid]["entry"]
     if fingerprint is None:
-        output.note(f"{entry['address']} has the key {prints[uid]}")
-        _Ask(yes).agree(f"Does {entry['name']} say the same?")
+        _Ask(yes).agree(f"Does {entry['name']} say the same?", f"{entry['address']} has the key {prints[uid]}")
     entries.verify(here.home, uid, prints[uid])
     document = {"uid": uid, "address": entry["address"], "fingerprint": prints[uid], "verified": True}
     if here.as_json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from ..protocol import strictjson
-from ..protocol.errors import CannotWrite, NotVerified, UnknownPerson
+from ..protocol.errors import CannotWrite, LockBusy, NotVerified, UnknownPerson
 from ..storage import files, lock
 
 TYPE_CHECKING = False
@@ -127,7 +127,10 @@ def _nobody(directory: Directory, asked: str, me: str) -> UnknownPerson:
 
 
 def meet(home: str, uid: str, stamp: str) -> bool:
-    """Remember that a letter went to or came from somebody; whether it was the first."""
+    """Remember that a letter went to or came from somebody; whether it was the first.
+
+    The letter itself is kept or read by then, so what cannot be remembered is no error: it is the first once more.
+    """
     if load(home).get(uid, {}).get("met"):
         return False
     first = False
@@ -138,7 +141,10 @@ def meet(home: str, uid: str, stamp: str) -> bool:
         if about is not None and not about.get("met"):
             about["met"], first = stamp, True
 
-    change(home, edit)
+    try:
+        change(home, edit)
+    except (OSError, LockBusy):
+        return True
     return first
 
 

@@ -92,15 +92,16 @@ class Reading:
 
 
 def open_letters(home: str, asked: Optional[str]) -> tuple[box.Index, list[Reading]]:
-    """The letter with this number or id, or all that are unread; UnknownLetter, NothingToRead."""
+    """The letter with this number or id, or all that are unread; UnknownLetter, NothingToRead.
+
+    CannotWrite for one that is damaged, which keeps nobody from reading the others.
+    """
     index = box.Index(home)
     wanted = [index.find(asked)] if asked else box.next_unread(index)
-    found = []
-    for name in wanted:
-        document = index.open(name)
-        if document is None:
-            raise CannotWrite(f"{index.path(name)} cannot be read", "Bring it back from a backup, or remove it.")
-        found.append(Reading(home, index, document))
+    found = [Reading(home, index, document) for name in wanted if (document := index.open(name)) is not None]
+    if not found:
+        where = index.path(wanted[0])
+        raise CannotWrite(f"{where} cannot be read", "Bring it back from a backup, or remove it.")
     return index, found
 
 

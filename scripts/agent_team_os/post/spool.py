@@ -46,15 +46,17 @@ def add(home: str, sender: str, to: str, text: str, paths: Sequence[str]) -> dic
 
     prepare(home)
     letter_id = letter.new_id()
-    draft = os.path.join(folder(home), f".{letter_id}")
+    draft, place = os.path.join(folder(home), f".{letter_id}"), os.path.join(folder(home), letter_id)
     files.make_folder(draft)
     try:
         document = letter.letter(letter_id, sender, to, text, attached.take(paths, draft))
         files.create(os.path.join(draft, _LETTER), strictjson.readable(document))
         files.sync_folder(draft)
-        files.move(draft, os.path.join(folder(home), letter_id))
+        files.move(draft, place)
     except BaseException:
-        clear(draft)
+        # It may have its name already, and not be durable: who is told no sends it again.
+        for left in (place, draft):
+            clear(left)
         raise
     return document
 

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..protocol.errors import NotInstalled, StoreFailed
 from .address import check_key, check_prefix, check_url, is_key
 from .store_errors import Denied, Missing, TooLarge, refuse
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = [
     "Denied",
@@ -31,12 +34,15 @@ __all__ = [
 ]
 
 _INSTALL = "Install agent-team-os[msg]."
+_SLOWEST = 131_072  # bytes a second: 10 MiB in 80 s
+_LARGEST = 10 * 1_048_576  # bytes of what people send
 _CHUNK = 256 * 1024  # bytes between two calls of `progress`
 _MEMORY: dict[str, Any] = {}  # the stores of this process that are kept nowhere
 
 
 class Store:
-    """A store over obstore. `seconds` is the longest any one call may take, with all it tries anew."""
+    """A store over obstore. `seconds` is the longest any one call may take, with all it tries anew; to that comes what
+    the bytes of an object take on the slowest line there should be."""
 
     def __init__(self, url: str, remote: Any, where: str, seconds: float) -> None:
         self.url = url
@@ -67,7 +73,7 @@ class Store:
         import obstore
 
         try:
-            self._wait(lambda: obstore.put_async(remote, key, data, mode=mode, use_multipart=False), doing)
+            self._wait(lambda _: obstore.put_async(remote, key, data, mode=mode, use_multipart=False), doing, len(data))
         except FileNotFoundError as error:  # there is nothing to be found by a put but the bucket
             raise refuse(ValueError(f"NoSuchBucket {error}"), self._where, doing) from None
 
@@ -78,16 +84,19 @@ class Store:
         """
         check_key(key)
         try:
-            data: bytes = self._wait(lambda: self._read(key, limit, progress), f"read {key}")
+            data: bytes = self._wait(lambda time: self._read(key, limit, progress, time), f"read {key}")
         except FileNotFoundError as error:
             raise self._missing(error, key) from None
         return data
 
-    async def _read(self, key: str, limit: int, progress: Callable[[int], None] | None) -> bytes:
+    async def _read(self, key: str, limit: int, progress: Callable[[int], None] | None, time: asyncio.Timeout) -> bytes:
+        import asyncio
+
         import obstore
 
         found = await obstore.get_async(self._remote, key)
         size = found.meta["size"]
+        time.reschedule(asyncio.get_running_loop().time() + self._seconds + size / _SLOWEST)
         data = bytearray()
         if size <= limit:
             async for part in found.stream(min_chunk_size=_CHUNK):
@@ -111,7 +120,7 @@ class Store:
 
         check_key(key)
         try:
-            found = self._wait(lambda: obstore.head_async(self._remote, key), f"look for {key}")
+            found = self._wait(lambda _: obstore.head_async(self._remote, key), f"look for {key}")
         except FileNotFoundError as error:
             self._missing(error, key)
             return None
@@ -134,7 +143,7 @@ class Store:
 
     def _list(self, prefix: str, after: str) -> list[tuple[str, int]]:
         try:
-            found: list[tuple[str, int]] = self._wait(lambda: self._listed(prefix, after), f"list {prefix}")
+            found: list[tuple[str, int]] = self._wait(lambda _: self._listed(prefix, after), f"list {prefix}")
         except FileNotFoundError as error:
             raise refuse(ValueError(f"NoSuchBucket {error}"), self._where, f"list {prefix}") from None
         return found
@@ -155,14 +164,14 @@ class Store:
         import obstore
 
         check_key(key)
-        self._wait(lambda: obstore.delete_async(self._remote, key), f"remove {key}")
+        self._wait(lambda _: obstore.delete_async(self._remote, key), f"remove {key}")
 
     def flaws(self) -> list[str]:
         """What is known to be wrong with the store without trying it, in words."""
         return []
 
-    def _wait(self, begin: Callable[[], Awaitable[Any]], what: str) -> Any:
-        """What obstore answers, within the time that there is; its refusals as ours.
+    def _wait(self, begin: Callable[[asyncio.Timeout], Awaitable[Any]], what: str, size: int = 0) -> Any:
+        """What obstore answers, within the time that there is for so many bytes; its refusals as ours.
 
         FileNotFoundError and AlreadyExistsError are passed on, they mean something else each time.
         """
@@ -173,8 +182,8 @@ class Store:
         answer: list[Any] = []  # not returned: asyncio.run formats what its task returns, 10 MiB in 0.2 s
 
         async def limited() -> None:
-            async with asyncio.timeout(self._seconds):
-                answer.append(await begin())
+            async with asyncio.timeout(self._seconds + size / _SLOWEST) as time:
+                answer.append(await begin(time))
 
         try:
             asyncio.run(limited())
@@ -200,7 +209,8 @@ def _missing() -> NotInstalled:
 def open_store(url: str, environ: Mapping[str, str], seconds: float = 20.0) -> Store:
     """The store at an address. Nothing is asked of it yet, but a folder must be there.
 
-    `seconds` is the longest any single call may take; of a folder on a network only the kernel knows. `memory://name`
+    `seconds` is the longest any single call may take, but for the bytes of large objects. Of a folder on a network only
+    the kernel knows that. `memory://name`
     is a store that lasts as long as this process.
     """
     try:
@@ -222,7 +232,8 @@ def open_store(url: str, environ: Mapping[str, str], seconds: float = 20.0) -> S
         where = f"{url} at {host}" if (host := credentials.host(environ)) else url
         arguments = credentials.s3(environ, where)
     limit = timedelta(seconds=seconds)
-    arguments["client_options"].update(timeout=limit, connect_timeout=min(limit, timedelta(seconds=5)))
+    with_bytes = limit + timedelta(seconds=_LARGEST / _SLOWEST)
+    arguments["client_options"].update(timeout=with_bytes, connect_timeout=min(limit, timedelta(seconds=5)))
     backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=1), "base": 2}
     arguments["retry_config"] = {"max_retries": 3, "retry_timeout": limit, "backoff": backoff}
     try:

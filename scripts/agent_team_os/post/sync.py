@@ -55,15 +55,18 @@ def run(
             warnings += notify.tell(environ, event, counts)
     return {
         "pushed": pushed, "fetched": fetched, "receipts": one.receipts if one else 0,
-        "waiting": {letter_id: state["waiting"].get(letter_id, "") for letter_id in spool.ids(home)},
+        "waiting": {one_id: state["waiting"].get(one_id) or state["error"] or "" for one_id in spool.ids(home)},
         "held": {key: about["why"] for key, about in state["held"].items()}, "refused": one.refused if one else {},
         "unfinished": unfinished, "error": state["error"], "warnings": warnings,
     }  # fmt: skip
 
 
 def _both_ways(one: trip.Trip) -> None:
-    """Letters go first, since nobody else has them yet. A store that takes nothing may still give."""
+    """What takes a moment goes first: a large file on a slow line must not keep all the rest for ever."""
     listed = pull.look(one)
+    pull.letters(one, listed)
+    pull.receipts(one, listed)
+    box.count(one.home, one.index)  # the notices need not wait for the files
     failed: StoreFailed | None = None
     try:
         push.entry(one)
@@ -71,10 +74,7 @@ def _both_ways(one: trip.Trip) -> None:
         push.receipts(one)
     except StoreFailed as error:
         failed = error
-    pull.letters(one, listed)
-    pull.receipts(one, listed)
-    box.count(one.home, one.index)  # the notices need not wait for the files
-    pull.attachments(one)
+    pull.attachments(one)  # a store that takes nothing may still give
     if failed is not None:
         raise failed
 
