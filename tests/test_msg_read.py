@@ -182,3 +182,15 @@ def test_what_was_not_shown_is_not_read(tmp_path: Path) -> None:
     assert done.returncode == 73, done.stderr
     assert unread(alex) == 1
     assert list((alex.mail / "receipts").iterdir()) == []
+
+
+def test_a_damaged_one_among_others(tmp_path: Path) -> None:
+    """A letter whose file is damaged keeps nobody from reading the others; asked for by itself it is named."""
+    max_, alex = mailed.pair(tmp_path)
+    mailed.lay(alex, max_, "one", 1, age=50)
+    mailed.lay(alex, max_, "two", 2, age=40)
+    [path] = (alex.mail / "letters").glob("1-*.json")
+    path.write_bytes(b"{")
+    assert alex.said("read").splitlines()[-1] == "two"
+    assert str(path) in alex.refused(73, "cannot-write", "read", "1")["message"]
+    assert str(path) in alex.refused(73, "cannot-write", "read")["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -195,3 +196,15 @@ def test_what_is_gone_is_missing(team: seaweed.Team) -> None:
     """An object that is not there is no failure of the store."""
     with pytest.raises(Missing):
         stores.open_store(team.url, team.environ("max")).get(f"{MINE}/none.age", 100)
+
+
+def test_a_large_object_on_a_slow_line(team: seaweed.Team, proxy: Proxy) -> None:
+    """How long a call may take grows with its bytes: what is too slow for a note is not for a file."""
+
+    def slowly(_path: str, _data: bytes) -> None:
+        time.sleep(1.0)  # the line is slow: that is what is tested
+
+    proxy.put = slowly
+    store = behind(proxy, team, seconds=0.3)
+    refused(lambda: store.put_new(f"{MINE}/note.age", b"a note"), "did not answer in time")
+    assert store.put_new(f"{MINE}/file.age", b"x" * 1_000_000)
