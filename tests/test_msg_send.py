@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from support import mailed
-from support.cli import ato
+from support.cli import PATIENCE, PROGRAM, ato
 from support.people import Person
 
 
@@ -203,3 +204,17 @@ def test_how_the_next_call_is_named(tmp_path: Path) -> None:
     assert '/scripts/ato" msg verify alex' in max_.run("alex", "Hi", CLAUDECODE="1").stderr
     done = ato({**max_.environment, "CLAUDECODE": "1"}, max_.root, "msg", "list")
     assert '/scripts/ato" msg NAME TEXT' in done.stdout
+
+
+def test_a_result_nobody_can_be_shown_is_no_failed_send(tmp_path: Path) -> None:
+    """With a full or closed stdout the letter is kept all the same, and the status says so."""
+    max_, _ = mailed.pair(tmp_path)
+    (max_.mail / "started").unlink(missing_ok=True)  # so that both wait
+    for number, target in enumerate(("/dev/full", "&-"), 1):
+        command = ["sh", "-c", f'exec "$@" >{target}', "sh", *PROGRAM, "msg", "alex", "hello"]
+        done = subprocess.run(
+            command, cwd=max_.root, env=max_.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "but the message is kept and goes out." in done.stderr
+        assert len(max_.json("outbox")["waiting"]) == number

@@ -12,6 +12,7 @@ import click
 from ..post import box, letter, me, notice, page, people, reading, spool
 from ..protocol import credentials, show
 from ..protocol.errors import (
+    CannotWrite,
     InvalidLetter,
     LockBusy,
     NothingToRead,
@@ -93,10 +94,14 @@ def send(to: str, words: tuple[str, ...], attach: tuple[str, ...], allow_secret:
     document = spool.add(here.home, here.me["uid"], uid, text, attach)
     first = people.meet(here.home, uid, document["sent_at"])
     address = people.address_of(directory, uid)
-    if here.as_json:
-        output.emit({**document, "address": address, "first": first})
-    else:
-        output.say(page.sent(address, document["attachments"]))
+    try:
+        if here.as_json:
+            output.emit({**document, "address": address, "first": first})
+        else:
+            output.say(page.sent(address, document["attachments"]))
+        output.flush()
+    except CannotWrite as error:  # the status says what became of the letter
+        output.note(f"ato: {error.message}, but the message is kept and goes out.")
     if first and not directory[uid]["verified"]:
         _first(here, directory, uid)
     notice.refresh(here.home, os.environ, pause=0.0)

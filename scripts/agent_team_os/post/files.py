@@ -56,7 +56,8 @@ def _describe(path: str) -> Attachment:
 
 def inbox(environ: Mapping[str, str]) -> str:
     """The folder where files from others are saved, absolute; it need not exist."""
-    config = environ.get("CLAUDE_CONFIG_DIR") or os.path.expanduser("~/.claude")
+    home = environ.get("HOME") or os.path.expanduser("~")
+    config = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
     return os.path.join(os.path.abspath(os.path.expanduser(config)), "shared", "inbox")
 
 
