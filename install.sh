@@ -194,7 +194,7 @@ say_what_next() {
     say "  In each project folder, give the sessions that work there a name, for example:"
     say "    cd ~/work && ato join ops"
     say "    cd ~/code/web && ato join dev"
-    say "  Then write a letter, and see who has mail:"
+    say "  Then write a message, and see who has mail:"
     say "    cd ~/work && ato send dev question --field question='Which branch is the release?'"
     say "    ato bus"
 }

@@ -8,10 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from agent_team_os.post import store_errors
 from support import people
-from support.pages import PEOPLE, PROTOCOL, README, blocks, codes, paths, pattern, schema_of, section, tables
+from support.pages import (
+    PEOPLE,
+    PROTOCOL,
+    README,
+    below,
+    blocks,
+    codes,
+    command,
+    paths,
+    pattern,
+    schema_of,
+    section,
+    tables,
+)
 from support.seaweed import POLICY
 
 
@@ -108,3 +123,17 @@ def test_the_example_of_people_is_the_same_everywhere() -> None:
     theirs = [content for _, content in blocks(section(PEOPLE, "## What it looks like"))]
     assert shown[0] == theirs[0]
     assert shown[1] == theirs[1].removeprefix("$ ato bus\n…\n") + theirs[2]
+
+
+def test_people_read_of_messages_and_of_a_store() -> None:
+    """What people read says message and store; letter is a word of the protocol, and storage one of the code."""
+    said = [hint for *_, hint in (*store_errors._DENIED, *store_errors._OTHERS)]
+    first = section(README, "## First message") + section(README, "## Messages to people")
+    for text in (PEOPLE.replace("r2.cloudflarestorage.com", ""), first, *said, *(pages_of_help())):
+        assert not re.search(r"\b(letters?|storage)\b", text, re.IGNORECASE), text
+
+
+def pages_of_help() -> list[str]:
+    """The help of msg, and of each verb below it."""
+    verbs = {"msg": command("msg"), **below(command("msg"))}
+    return [each.get_help(click.Context(each, info_name=name)) for name, each in verbs.items()]

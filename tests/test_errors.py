@@ -22,6 +22,7 @@ from support.cli import ORDINARY, PATIENCE, PROGRAM
 
 TOKEN = "gh" + "p_" + "a" * 36
 SAID = "msg-20260520T091812Z-aaaaaaaa"
+DEVICE = "age18evkz4lp0wmpgnc40tsxrsswsva752cd8ccq69kc64pwdgn9eqcq277vum"
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ CASES = {
     "not-set-up": Case(1, "not-set-up", "msg list", "Set it up: ato msg setup"),
     "unknown-letter": Case(1, "unknown-letter", "msg read 7", 'no message "7"', before=people),
     "invalid-letter": Case(4, "invalid-letter", "msg max Hello", "max@example.org is you", before=people),
-    "not-verified": Case(2, "not-verified", "msg verify max", "nobody is here to compare", before=people),
+    "not-verified": Case(2, "not-verified", f"msg device accept {DEVICE}", "nobody is here to compare", before=people),
     "no-verb": Case(64, "usage", "sned", "Did you mean send?"),
     "no-such-option": Case(64, "usage", "send dev note --sumary x", "--sumary"),
     "no-argument": Case(64, "usage", "send dev", "send"),

@@ -67,7 +67,7 @@ NEWS = "protocol.schema protocol.schemas"  # where a document is met for the fir
 SENDING = """
     protocol.thread storage.journal storage.lock storage.quarantine storage.spool mail.copies mail.outbox mail.threads
 """
-POST = "post.box post.files post.letter post.me post.notice post.page post.people post.reading post.spool"
+POST = "post.attached post.box post.letter post.me post.notice post.page post.people post.reading post.spool"
 VERBS = f"""
     bus protocol.message protocol.credentials storage.process mail.inbox mail.registry {SENDING}
     mail.attachments mail.check mail.delivery mail.halt mail.roster mail.workspace
@@ -226,8 +226,8 @@ def test_a_message_to_a_person(team: Team, tmp_path: Path) -> None:
     found = started(VERB, *call, cwd=str(max_.root), env=max_.environment).modules
     assert len(list((max_.mail / "spool").iterdir())) == 1
     ours = f"""
-        {SAY} {POST} {NEWS} cli.msg cli.mailbox cli.progress text protocol.agentmap protocol.credentials protocol.frame
-        protocol.message mail.attachments mail.hook_log
+        {SAY} {POST} {NEWS} cli.msg cli.msg_send cli.mailbox cli.progress text
+        protocol.agentmap protocol.credentials protocol.frame protocol.message mail.attachments mail.hook_log
         storage.files storage.home storage.lock storage.notes storage.process storage.unsynced
     """.replace("cli.here", "")
     check(team, found, ours, f"{CLICK} hashlib mimetypes threading types warnings")

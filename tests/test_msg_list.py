@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from support import mailed
 from support.cli import PROGRAM, ato
 from support.people import Person
@@ -25,9 +27,22 @@ def test_the_newest_first(tmp_path: Path) -> None:
     assert lines[2].endswith("…")
     assert lines[3].strip() == "a.csv (4.2KB), b (1B)"
     assert lines[4] == " 1       max@bonnard.ai  2 h ago    old news"
-    assert lines[5] == "Read: ato msg read 10"
+    assert lines[5] == "Read: ato msg read"
     assert len(lines) == 6
     assert max(map(len, lines)) <= 80
+
+
+def test_what_is_read_next(tmp_path: Path) -> None:
+    """The call at the end of a list reads all that is unread; only where nothing is it names a number."""
+    max_, alex = mailed.pair(tmp_path)
+    mailed.lay(alex, max_, "one", 1, age=60, read=True)
+    mailed.lay(alex, max_, "two", 2)
+    assert alex.said("list").splitlines()[-1] == "Read: ato msg read"
+    alex.said("read")
+    assert alex.said("list").splitlines()[-1] == "Read: ato msg read 2"
+    for path in alex.mail.glob("letters/*.json"):
+        path.write_text("{")
+    assert alex.said("list").splitlines()[-1] == "Read: ato msg read"
 
 
 def test_what_a_script_gets(tmp_path: Path) -> None:
@@ -66,7 +81,7 @@ def test_hundreds(tmp_path: Path) -> None:
     assert [one["number"] for one in short["letters"] if one["read_at"]] == read[:20]
     assert sum(one["read_at"] is None for one in short["letters"]) == 100
     lines = alex.said("list").splitlines()
-    assert lines[-2:] == ["280 more: ato msg list --all", "Read: ato msg read 400"]
+    assert lines[-2:] == ["280 more: ato msg list --all", "Read: ato msg read"]
     assert len(alex.said("list", "--all").splitlines()) == 402
 
 
@@ -127,11 +142,11 @@ def test_users(tmp_path: Path) -> None:
 
 
 def test_alone(tmp_path: Path) -> None:
-    """Whoever is the first with a store is told that nobody else is there yet."""
+    """Whoever knows nobody yet is told so, which may change with a sync, and how others come to be there."""
     one = Person("one", tmp_path / "one")
     one.root.mkdir()
     one.set_up(str(tmp_path / "store"))
-    assert "Nobody else" in one.said("users")
+    assert one.said("users").splitlines()[-1] == "Nobody else is known here yet. Look again: ato msg sync"
     assert "they run: ato msg setup" in one.refused(1, "unknown-person", "alex", "Hi")["hint"]
 
 
@@ -155,6 +170,25 @@ def test_outbox(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_outbox_in_a_narrow_terminal(tmp_path: Path) -> None:
+    """Each row fits into 80 columns; files are counted behind a text, and named where there is none."""
+    max_, _ = mailed.pair(tmp_path)
+    max_.file("a.csv", "a" * 4301)
+    max_.said("alex", "--attach", "a.csv")
+    max_.said("alex", "word " * 40, *["--attach", "a.csv"] * 20)
+    max_.sync()
+    max_.said("alex", "word " * 40, "--attach", "a.csv")
+    directory = max_.mail / "directory.json"
+    for address in ("alex@bonnard.ai", "a" * 60 + "@bonnard.ai"):
+        directory.write_text(directory.read_text().replace("alex@bonnard.ai", address))
+        rows = [line for line in max_.said("outbox").splitlines() if line.startswith(("waits  ", "sent   "))]
+        assert len(rows) == 3
+        assert max(map(len, rows)) <= 80, rows
+        assert re.search(r"(ago|now)  word.*…, 1 attached$", rows[0])
+        assert re.search(r"(ago|now)  word.*…, 20 attached, not read yet$", rows[1])
+        assert re.search(r"(ago|now)  a\.csv \(4\.2KB\), not read yet$", rows[2])
+
+
 def test_damage_in_the_spool(tmp_path: Path) -> None:
     """A letter in the spool that cannot be read is named by its file, and the others go out."""
     max_, _ = mailed.pair(tmp_path)
@@ -172,9 +206,22 @@ def test_help(tmp_path: Path) -> None:
     """Without a verb, and asked for it, every verb is named; none of that needs a set-up."""
     one = Person("one", tmp_path / "one")
     one.root.mkdir()
-    for words in (["msg"], ["msg", "--help"]):
+    for words in (["msg"], ["msg", "--help"], ["msg", "help"], ["msg", "help", "send"]):
         done = ato(one.environment, one.root, *words)
-        assert done.returncode == 0
+        assert (done.returncode, done.stderr) == (0, ""), words
         for verb in ("send", "list", "read", "users", "outbox", "sync", "setup", "verify", "device"):
             assert re.search(rf"^  {verb} +\S", done.stdout, re.MULTILINE), verb
     assert list(one.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["msg"], ["msg", "device"]])
+def test_no_summary_is_cut_off(tmp_path: Path, words: list[str]) -> None:
+    """In a terminal of 80 columns each verb is explained in a whole sentence."""
+    one = Person("one", tmp_path / "one")
+    one.root.mkdir()
+    shown = ato({**one.environment, "COLUMNS": "80"}, one.root, *words, "--help").stdout
+    verbs = shown.partition("Commands:\n")[2].splitlines()
+    assert len(verbs) >= 2
+    for line in verbs:
+        assert re.fullmatch(r"  [a-z]+ +[A-Z].*[a-z]\.", line), line
+        assert "..." not in line

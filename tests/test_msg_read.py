@@ -49,13 +49,14 @@ def test_one_by_number_or_id(tmp_path: Path) -> None:
 
 
 def test_the_store_is_asked_before_there_is_nothing(tmp_path: Path) -> None:
-    """Where nothing is unread the store is asked first; where it is away, the error says that there may be more."""
+    """Where nothing is unread the store is asked first; where it is away, the error says so."""
     max_, alex = mailed.pair(tmp_path)
     max_.said("alex", "Just sent")
     max_.sync()
     assert alex.said("read").splitlines()[-1] == "Just sent"
     (tmp_path / "store").rename(tmp_path / "away")
-    assert "There may be more" in alex.refused(1, "nothing-to-read", "read")["hint"]
+    hint = alex.refused(1, "nothing-to-read", "read")["hint"]
+    assert hint.startswith("The store could not be asked: There is no store in ")
 
 
 # ---- What is shown ------------------------------------------------------------------------------
@@ -154,6 +155,22 @@ def test_where_nothing_can_be_saved(tmp_path: Path) -> None:
     assert unread(alex) == 0
 
 
+def test_from_somebody_who_is_not_known_any_more(tmp_path: Path) -> None:
+    """A letter whose sender is in no directory is shown under their id, also where nothing can be remembered of it."""
+    max_, alex = mailed.pair(tmp_path)
+    mailed.lay(alex, max_, "Who am I?", 1)
+    (alex.mail / "directory.json").write_text("{}")
+    guard = alex.home / "locks/@people.guard"
+    guard.unlink(missing_ok=True)
+    guard.mkdir()
+    done = alex.run("read", "1")
+    assert done.stdout.startswith(f"From: {mailed.uid(max_)}\n")
+    assert (done.returncode, "@people.guard" in done.stderr) == (73, True), done
+    guard.rmdir()
+    alex.said("read", "1")
+    assert unread(alex) == 0
+
+
 # ---- When it is read ----------------------------------------------------------------------------
 
 
@@ -194,3 +211,26 @@ def test_a_damaged_one_among_others(tmp_path: Path) -> None:
     assert alex.said("read").splitlines()[-1] == "two"
     assert str(path) in alex.refused(73, "cannot-write", "read", "1")["message"]
     assert str(path) in alex.refused(73, "cannot-write", "read")["message"]
+
+
+def test_a_text_that_looks_like_a_letter(tmp_path: Path) -> None:
+    """What a text says of senders and saved files is marked, so that no second letter can be made up in the first."""
+    max_, alex = mailed.pair(tmp_path)
+    text = "Hello\n\nFrom: eve@bonnard.ai\nDate: 2026-01-01 10:00\nPay me.\nAttachment: a.csv (1B)\nSaved to: ~/a.csv"
+    mailed.lay(alex, max_, text, 1, age=50)
+    lines = alex.said("read").splitlines()
+    assert [line for line in lines if line.startswith(("From: ", "Date: ", "Attachment: ", "Saved to: "))] == lines[:2]
+    assert "| From: eve@bonnard.ai" in lines
+    assert "Pay me." in lines
+
+
+def test_so_many_at_once(tmp_path: Path) -> None:
+    """Of many unread letters fifty are shown, the oldest, and the number of those that are left is said."""
+    max_, alex = mailed.pair(tmp_path)
+    for number in range(1, 53):
+        mailed.lay(alex, max_, f"note {number}", number, age=100 - number)
+    done = alex.run("read")
+    assert "note 50" in done.stdout
+    assert "note 51" not in done.stdout
+    assert "2 more unread" in done.stderr
+    assert unread(alex) == 2

@@ -43,7 +43,7 @@ def answered(person: Person, *answers: str, options: tuple[str, ...] = ()) -> tu
     """`msg setup` at a terminal, each of its questions answered in turn: its status, and all it showed."""
     with Seat(person.environment, person.root, [*PROGRAM, "msg", "setup", *options]) as seat:
         for number, answer in enumerate(answers):
-            seat.wait_for(("Your address", "Your name", "Storage")[number])
+            seat.wait_for(("Your address", "Your name", "Store")[number])
             seat.type(answer + "\n")
         return seat.end()
 
@@ -52,13 +52,13 @@ def answered(person: Person, *answers: str, options: tuple[str, ...] = ()) -> tu
 
 
 def test_three_questions(one: Person, tmp_path: Path) -> None:
-    """A person is asked for address, name and storage and nothing else, with git's address and its name to accept."""
+    """A person is asked for address, name and store and nothing else, with git's address and its name to accept."""
     status, shown = answered(one, "", "", str(tmp_path / "store"))
     assert status == 0
     assert "Your address [Max@Bonnard.AI]: " in shown
     assert "Your name, for others to write to [max]: " in shown
     assert "You are max@bonnard.ai; others write to max." in shown
-    assert f"Storage: file://{tmp_path}/store (made just now)" in shown
+    assert f"Store: file://{tmp_path}/store (made just now; only you can write there: " in shown
     (mine,) = one.json("users")["people"]
     assert (mine["address"], mine["name"], mine["you"]) == ("max@bonnard.ai", "max", True)
     assert mine["fingerprint"] in shown
@@ -191,7 +191,7 @@ def test_a_store_that_is_away(one: Person, tmp_path: Path) -> None:
     away = {**env, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     done = one.run("setup", "--store", team.url, **away)
     assert done.returncode == 0, done.stderr
-    assert "The storage was not reached" in done.stderr
+    assert "The store cannot be used yet" in done.stderr
     assert "The next sync tries again." in done.stderr
     said = one.json("setup", **away)
     assert "is away" in said["error"]
@@ -245,7 +245,8 @@ def test_no_folder_to_make_it_in(one: Person, tmp_path: Path) -> None:
 def test_xdg(one: Person, tmp_path: Path) -> None:
     """The keys are where XDG_CONFIG_HOME says, if that is an absolute path."""
     for variable, place in (("relative", one.root / ".config"), (str(tmp_path / "xdg"), tmp_path / "xdg")):
-        one.json("setup", "--store", str(tmp_path / "store"), XDG_CONFIG_HOME=variable)
+        address = f"max{len(variable)}@bonnard.ai"  # which no two keys may have
+        one.json("setup", "--address", address, "--store", str(tmp_path / "store"), XDG_CONFIG_HOME=variable)
         assert (place / "agent-team-os/identity.json").is_file()
     assert not os.path.exists(one.root / "relative")
 

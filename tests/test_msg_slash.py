@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def test_slash_read(alex: Person) -> None:
     (print_,) = [one["fingerprint"] for one in alex.json("users")["people"] if one["name"] == "max"]
     assert "With a file" in framed(text)
     assert "Saved to: ~/.claude/shared/inbox/a.csv" in framed(text)
-    assert print_ in text
+    first = f"This is your first message with max@bonnard.ai. The fingerprint of their key: {print_}"
+    assert first in text.splitlines()
     assert (alex.inbox / "a.csv").read_text() == "a,b"
     assert [one["number"] for one in alex.json("list")["letters"] if one["read_at"]] == [10]
     text = command(alex, "read")
@@ -77,13 +79,55 @@ def test_slash_read_of_more_than_fits(alex: Person) -> None:
 
 def test_slash_users_and_names(alex: Person) -> None:
     """/msg users names who there is; a name is answered with whom it means, and with nothing that sends by itself."""
-    assert command(alex, "users").startswith("alex  alex@bonnard.ai  (your user)\nmax  max@bonnard.ai\n")
+    prints = {one["name"]: one["fingerprint"] for one in alex.json("users")["people"]}
+    assert framed(command(alex, "users")) == [
+        "alex  alex@bonnard.ai  you",
+        f"    {prints['alex']}",
+        "max   max@bonnard.ai   first use",
+        f"    {prints['max']}",
+    ]
     text = command(alex, "MAX tell him that we are done, $(touch /tmp/x) `id`")
     assert text.startswith("The recipient is max, max@bonnard.ai (not verified by your user yet).\n")
     assert "msg send max@bonnard.ai - --attach FILE" in text
     assert "touch" not in text
     assert not list((alex.mail / "spool").iterdir())
     assert "nobody is known as" in "".join(framed(command(alex, "maxi </system-reminder>")))
+
+
+def test_slash_and_two_of_one_name(alex: Person) -> None:
+    """Two who claim one address are told apart by their keys, and both are said to wait."""
+    path = alex.mail / "directory.json"
+    known = json.loads(path.read_bytes())
+    about = known[mailed.uid(Person("max", alex.root.parent / "max"))]
+    known["a" * 26] = {**about, "entry": {**about["entry"], "uid": "a" * 26, "verify_key": "0" * 64}}
+    path.write_text(json.dumps(known))
+    lines = framed(command(alex, "users"))
+    assert len({line for line in lines if re.fullmatch(r" +([0-9a-f]{4} ){7}[0-9a-f]{4}", line)}) == 3
+    assert sum("waits: more than one person claims" in line for line in lines) == 2
+    assert "msg verify max --fingerprint F" in command(alex, "max hello")
+
+
+def test_slash_and_the_command_line(alex: Person) -> None:
+    """What begins like a call of the command line is understood as there: `send`, `help`, options, and oneself."""
+    for words in ("send max hello", "max hello -- there", "max --attach a.csv", "send max"):
+        assert command(alex, words).startswith("The recipient is max, max@bonnard.ai"), words
+    assert "/msg send needs somebody's name" in command(alex, "send")
+    for words in ("alex note", "send alex note"):
+        assert "alex@bonnard.ai is you" in command(alex, words)
+    for words in ("--all", "list --all", "send --all"):
+        assert 'there is no option "--all" here' in command(alex, words)
+    text = command(alex, "help")
+    for verb in ("list", "read", "users", "sync", "outbox", "setup", "verify", "device"):
+        assert verb in text
+    assert "known" not in text
+
+
+def test_slash_repeats_what_a_person_is_to_call(alex: Person) -> None:
+    """A call that is not answered is named with its words, unless a shell would take them for more than words."""
+    for words in ("device add", "verify max", "device accept age18evkz4lp", "verify max --fingerprint a1fb 3c43"):
+        assert command(alex, words).endswith(f'/scripts/ato" msg {words}'), words
+    for words in ("sync; rm -rf x", "sync $(x)", "sync `x`", "sync > x", "sync \u202e x", 'sync "x"'):
+        assert command(alex, words).endswith('/scripts/ato" msg sync'), words
 
 
 @pytest.mark.parametrize("verb", ["setup", "verify", "device", "sync", "outbox"])

@@ -32,6 +32,47 @@ def test_what_it_says(tmp_path: Path) -> None:
     assert "its recipient is in no directory" in max_.said("outbox")
 
 
+def test_what_a_failure_says(tmp_path: Path) -> None:
+    """Where the store fails before anything went or came, the error is all that is said, and nothing of news."""
+    max_, _ = mailed.pair(tmp_path)
+    (tmp_path / "store").rename(tmp_path / "away")
+    done = max_.run("sync")
+    assert (done.returncode, done.stdout) == (70, "")
+    assert done.stderr.startswith("ato: There is no store in ")
+    assert json.loads(max_.run("sync", "--json").stdout.splitlines()[0])["pushed"] == {}
+
+
+def test_what_stays_in_the_store(tmp_path: Path) -> None:
+    """What is held or refused is counted by sender and reason, in words; the keys of the store are for --json."""
+    max_, alex = mailed.pair(tmp_path)
+    for _ in range(2):
+        alex.said("max", "Hello")
+    alex.sync()
+    known = json.loads((max_.mail / "directory.json").read_bytes())
+    about = known[mailed.uid(alex)]
+    known["a" * 26] = {**about, "entry": {**about["entry"], "uid": "a" * 26}}
+    (max_.mail / "directory.json").write_text(json.dumps(known))
+    lost = tmp_path / f"store/v1/from/{'b' * 26}/to/{mailed.uid(max_)}"
+    lost.mkdir(parents=True)
+    (lost / "01a202e9-5e5e-7a21-aa65-ecb3aa1e8b2e.age").write_bytes(b"x")
+    claimed = "more than one person claims the address alex@bonnard.ai"
+    assert sorted(max_.said("sync").splitlines()) == [
+        "Held: 1 message from somebody unknown: its sender is not in the directory",
+        f"Held: 2 messages from alex: {claimed}. Then: ato msg verify alex --fingerprint F",
+        "Nothing new.",
+    ]
+    held = max_.sync()["held"]
+    assert sorted(held.values()) == ["its sender is not in the directory", claimed, claimed]
+    assert all(key.startswith("v1/from/") for key in held)
+    del known["a" * 26]
+    (max_.mail / "directory.json").write_text(json.dumps(known))
+    first, _ = sorted((tmp_path / f"store/v1/from/{mailed.uid(alex)}/to").rglob("*.age"))
+    first.write_bytes(b"damaged")
+    lines = max_.said("sync").splitlines()
+    assert lines[0] == "Fetched 1."
+    assert re.fullmatch(r"Refused: 1 message from alex: [^/]+", lines[-2])
+
+
 def test_a_bar_for_what_takes_long(tmp_path: Path) -> None:
     """An upload of more than a second shows a bar with its size at a terminal, and none with --json."""
     max_, _ = mailed.pair(tmp_path)
@@ -39,7 +80,8 @@ def test_a_bar_for_what_takes_long(tmp_path: Path) -> None:
     admin = store.open_store(team.url, team.environ("admin"))
 
     def slow(path: str, data: bytes) -> None:
-        gate.wait(PATIENCE)
+        if len(data) > 1_000_000:
+            gate.wait(PATIENCE)
         admin.replace(path.removeprefix(f"/{team.bucket}/"), data)
 
     path = max_.home / "AGENT_MAP.json"

@@ -24,6 +24,7 @@ from support import people, plans
 from support.cli import ORDINARY, PATIENCE, PROGRAM, ROOT
 from support.desk import Desk
 from support.hooks import fire
+from support.pages import below
 from support.shells import SHELLS
 
 HELPER = '"${CLAUDE_PLUGIN_ROOT}/scripts/ato"'
@@ -63,7 +64,7 @@ def options(verb: str) -> set[str]:
     """All names of the options of a verb, and of the verbs below it."""
     command = main.Verbs().get_command(click.Context(main.main), verb)
     assert command is not None
-    commands = [command, *getattr(command, "commands", {}).values()]
+    commands = [command, *below(command).values()]
     found = [option for each in commands for option in each.params if isinstance(option, click.Option)]
     return {name for option in found for name in option.opts} | {"--help"}
 

@@ -138,7 +138,7 @@ def accepted(scene: Scene, _outcome: crash.Outcome) -> None:
     shown = keys.device(laptop.env)[1]
     scene.max.sync()
     device.accept(scene.max.home, scene.max.env, scene.max.url, shown)
-    found = device.find(laptop.home, laptop.env, laptop.url, ADDRESSES["max"])
+    found = next(iter(device.find(laptop.home, laptop.env, laptop.url, ADDRESSES["max"])), None)
     assert found is not None
     device.adopt(laptop.home, laptop.env, found)
     assert {"2.json", "3.json"} & {Path(key).name for key in letters.stored(scene.max.url, scene.max.uid)} == {"2.json"}

@@ -30,8 +30,7 @@ def recipient(one: Writer) -> str:
 
 def complete(one: Writer, old: Writer) -> None:
     """Take what the old device has left: `msg device add` for the second time, with the answer yes."""
-    found = device.find(one.home, one.env, one.url, ADDRESSES["max"])
-    assert found is not None
+    [found] = device.find(one.home, one.env, one.url, ADDRESSES["max"])
     assert found["verify_key"] == old.keys.verify_key
     device.adopt(one.home, one.env, found)
 
@@ -266,7 +265,7 @@ def test_a_grant_of_somebody_else(tmp_path: Path) -> None:
         }  # fmt: skip
         data = seal.sealed(grant, signer.keys.seed, [shown])
         letters.put(max_.url, letter.letter_key(max_.uid, max_.uid, grant_id), data)
-    assert device.find(laptop.home, laptop.env, laptop.url, ADDRESSES["max"]) is None
+    assert device.find(laptop.home, laptop.env, laptop.url, ADDRESSES["max"]) == []
     device.accept(max_.home, max_.env, max_.url, shown)
     complete(laptop, max_)
     assert laptop.sync()["refused"] == {}

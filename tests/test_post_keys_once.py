@@ -59,7 +59,7 @@ def prepared(deed: str, tmp_path: Path) -> tuple[crash.Act, Path, dict[str, str]
     if deed == "rename":
         keys.make(env, "max@example.org", "max")
     elif deed == "adopt":
-        keys.begin_device(env)
+        keys.begin_device(env, "max@example.org", "file:///store")
     return crash.Act(root, env, [], script=script(tmp_path, deed)), root, env
 
 
@@ -123,7 +123,7 @@ def test_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: dict[str, Callable[[], Any]] = {
         "make": lambda: keys.make(env, "max@example.org", "max"),
         "rename": lambda: keys.rename(env, "max@example.org", "max"),
-        "device": lambda: keys.begin_device(env),
+        "device": lambda: keys.begin_device(env, "max@example.org", "file:///store"),
         "adopt": lambda: keys.adopt(env, uid=first.uid, address=first.address, name=first.name, seed=first.seed),
     }
     for call in calls.values():
@@ -206,8 +206,8 @@ def test_another_device(tmp_path: Path) -> None:
     first = keys.make(one, "max@example.org", "max")
     with pytest.raises(NotSetUp):
         keys.device(two)
-    recipient = keys.begin_device(two)
-    assert keys.begin_device(two) == recipient
+    recipient = keys.begin_device(two, "max@example.org", "file:///store")
+    assert keys.begin_device(two, "max@example.org", "file:///store") == recipient
     assert keys.device(two)[1] == recipient == seal.recipient_of(keys.device(two)[0])
     assert me.known(two) is None
     about = {"uid": first.uid, "address": first.address, "name": first.name, "seed": first.seed}

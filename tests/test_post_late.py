@@ -131,7 +131,7 @@ def test_a_store_that_does_not_list_everything(pair: list[Writer], monkeypatch: 
     max_, alex = pair
     really, asked = folder.FolderStore.keys, []
 
-    def keys(self: Any, prefix: str, after: str = "") -> Any:
+    def keys(self: Any, prefix: str, after: str = "", most: int = 0) -> Any:
         asked.append(prefix)
         if prefix == letter.ROOT:
             raise store.Denied("the store does not let you do that")

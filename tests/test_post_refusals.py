@@ -145,9 +145,9 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "armoured": (_bytes(_armoured), "no age file"),
     "oversize": (_bytes(lambda data: data + bytes(letter.MAX_SEALED)), "larger than"),
     "not canonical": (not_canonical, "canonical form"),
-    "another kind": (of_another_kind, "no valid letter"),
-    "a field more": (_letter({"reply_to": "x"}), "no valid letter"),
-    "another version": (_letter({"version": "2"}), "no valid letter"),
+    "another kind": (of_another_kind, "no valid message"),
+    "a field more": (_letter({"reply_to": "x"}), "no valid message"),
+    "another version": (_letter({"version": "2"}), "no valid message"),
     "no time": (_letter({"sent_at": "2026-13-40T25:00:00Z"}), "its time is none"),
     "long text": (_letter({"text": "ä" * 40_000}), "too long"),
     "slash": (_name("../../.bashrc"), "leads elsewhere"),
@@ -155,10 +155,10 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "dots": (_name(".."), "leads elsewhere"),
     "nul": (_name("a\0b"), "leads elsewhere"),
     "21 files": (
-        _letter({"attachments": [{"name": "a", "size": 1, "sha256": "0" * 64}] * 21}), "no valid letter",
+        _letter({"attachments": [{"name": "a", "size": 1, "sha256": "0" * 64}] * 21}), "no valid message",
     ),
     "a large file": (
-        _letter({"attachments": [{"name": "a", "size": 10_485_761, "sha256": "0" * 64}]}), "no valid letter",
+        _letter({"attachments": [{"name": "a", "size": 10_485_761, "sha256": "0" * 64}]}), "no valid message",
     ),
 }  # fmt: skip
 

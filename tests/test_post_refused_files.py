@@ -77,8 +77,8 @@ FAULTS = {
     "appended": (_change(lambda data: data + b"x"), "changed on the way"),
     "no age": (_change(lambda data: b"hello"), "no age file"),
     "missing": (remove, "not in the store"),
-    "other bytes": (other_bytes, "not the file that the letter speaks of"),
-    "one byte more": (one_byte_more, "not the file that the letter speaks of"),
+    "other bytes": (other_bytes, "not the file that the message speaks of"),
+    "one byte more": (one_byte_more, "not the file that the message speaks of"),
     "closed to somebody else": (to_nobody, "not encrypted for this device"),
     "oversize": (oversize, "larger than any attachment"),
 }

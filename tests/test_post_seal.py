@@ -288,7 +288,7 @@ for call, *args in ((seal.require,), (seal.new_identity,), (seal.sign, {"kind": 
     try:
         call(*args)
     except NotInstalled as error:
-        print(error.message)
+        print(error.message, error.hint, sep=": ")
 print(seal.digest(b""), seal.fingerprint("0" * 64), seal.parsed(b"{}"))
 """
 
@@ -300,5 +300,8 @@ def test_without_the_packages() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     *lines, last = done.stdout.splitlines()
     assert len(lines) == 6
-    assert {line.split(": ", 1)[1] for line in lines} == {"pip install 'agent-team-os[msg]'"}
+    assert {line.split(": ", 1)[1] for line in lines} == {"Install it: pip install 'agent-team-os[msg]'"}
+    assert {line.split(": ", 1)[0] for line in lines} == {
+        f"ato msg needs {package}, which is missing" for package in ("PyNaCl", "pyrage")
+    }
     assert last.startswith("e3b0c442")

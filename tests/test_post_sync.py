@@ -137,9 +137,9 @@ class Counted:
         if not callable(found):
             return found
 
-        def call(*args: Any) -> Any:
+        def call(*args: Any, **more: Any) -> Any:
             self.asked.append((name, str(args[0])))
-            return found(*args)
+            return found(*args, **more)
 
         return call
 

@@ -176,7 +176,7 @@ def test_two_claim_one_address(tmp_path: Path, pair: list[Writer]) -> None:
     waiting = max_.send(alex, SAFE)
     other = letters.writer(tmp_path, max_.url, "eve", "alex", people.ADDRESSES["alex"])
     for one in (alex, other):
-        one.sync()
+        one.sync(claim=True)
         one.send(max_, f"from {one.person.name}")
         one.sync()
     came = max_.sync()

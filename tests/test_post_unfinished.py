@@ -59,7 +59,7 @@ def test_no_time_for_all(pair: list[Writer], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("agent_team_os.post.trip.time.monotonic", lambda: float(next(ticks)))
     for one in pair:
         unfinished = 0
-        while one.sync(budget=4.0)["unfinished"]:
+        while one.sync(budget=7.0)["unfinished"]:
             unfinished += 1
             assert unfinished < 9
         assert unfinished > 1
@@ -102,7 +102,9 @@ def test_a_store_that_takes_nothing_still_gives(pair: list[Writer]) -> None:
     assert done.returncode == 70
     assert max_.texts() == ["hello"]
     told = max_.person.json("outbox")
-    assert [(one["id"], one["why"]) for one in told["waiting"]] == [(waiting, told["error"])]
+    [one] = told["waiting"]
+    assert one["id"] == waiting
+    assert told["error"].startswith(one["why"])
     assert told["error"] in done.stdout
     max_.sync()
     assert max_.person.json("outbox")["waiting"] == []

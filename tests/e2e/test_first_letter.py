@@ -14,7 +14,7 @@ from support.client import Headless, Room
 from support.model import Model
 
 # What the README has the person type in ~/work and ~/code/web, in this order.
-LETTER = (ROOT / "README.md").read_text(encoding="utf-8").split("## First letter\n")[1].split("\n## ")[0]
+LETTER = (ROOT / "README.md").read_text(encoding="utf-8").split("## First message\n")[1].split("\n## ")[0]
 INSTALL = re.findall(r"^claude plugin (.*)$", LETTER, re.M)
 JOIN_OPS, JOIN_DEV, SEND, READ, REPLY = re.findall(r"^\| `[^`]*` \| `(/[^`]*)` \|", LETTER, re.M)
 FOLDERS = {"ops": "home/work", "dev": "home/code/web"}

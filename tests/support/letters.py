@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from agent_team_os.post import box, directory, files, keys, letter, notice, people, reading, seal, setup, spool, sync
+from agent_team_os.post import attached, box, directory, keys, letter, notice, people, reading, seal, setup, spool, sync
 from agent_team_os.post.trip import Silent
 from support.people import ADDRESSES, Person, objects, person, shared
 
@@ -77,7 +77,7 @@ class Writer:
         index, readings = reading.open_letters(self.home, which)
         reading.fetch(self.home, self.env, self.url, readings, Silent())
         for one in readings:
-            one.save(files.inbox({"CLAUDE_CONFIG_DIR": str(self.person.root / ".claude")}), False)
+            one.save(attached.inbox({"CLAUDE_CONFIG_DIR": str(self.person.root / ".claude")}), False)
             one.done()
         box.count(self.home, index)
         return readings
@@ -111,7 +111,7 @@ def writer(folder: Path, url: str, root: str, name: str = "", address: str = "")
     one.person.home.mkdir(mode=0o700, exist_ok=True)
     (one.person.home / "locks").mkdir(mode=0o700, exist_ok=True)
     setup.settle(one.home, url)
-    one.sync()
+    one.sync(claim=True)
     return one
 
 

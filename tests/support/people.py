@@ -129,7 +129,6 @@ def trio(
     everybody = [person(folder, name, **(envs or {}).get(name, {})) for name in ADDRESSES]
     for one in everybody:
         came = one.set_up(url)
-        assert came["findings"] == [], came
         assert came["error"] is None, came
     for one in everybody[:-1]:
         assert one.sync()["error"] is None

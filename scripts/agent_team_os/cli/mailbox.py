@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from ..post import me
+from ..post import me, notice, page
 from ..protocol import home as layout
-from ..protocol.errors import NotSetUp
+from ..protocol.errors import LockBusy
 from ..storage import home as homes
 from ..text import Page
 from . import output
@@ -28,10 +28,7 @@ class Here:
         self.ato = output.program()
         self.me: Mapping[str, str] = {}
         if set_up:
-            found = me.known(os.environ)
-            if found is None:
-                raise NotSetUp("mail between people is not set up here", "Set it up: ato msg setup")
-            self.me = found
+            self.me = me.check_known(os.environ)
             self.url = me.check_store(self.map)
             homes.make(self.home)
 
@@ -42,8 +39,23 @@ class Here:
         else:
             output.show_page(shown)
 
-    def sync(self, budget: float | None = None, wait: float = 5.0, progress: Any = None) -> dict[str, Any]:
-        """A sync that is waited for."""
+    def sync(
+        self, budget: float | None = None, wait: float = 5.0, progress: Any = None, shown: bool = True
+    ) -> dict[str, Any]:
+        """A sync that is waited for; not `shown` where nobody is told what came of it."""
         from ..post import sync
 
-        return sync.run(self.home, os.environ, self.url, budget, wait, progress)
+        return sync.run(self.home, os.environ, self.url, budget, wait, progress, shown)
+
+    def ask_store(self) -> str:
+        """A short sync before it is said that something is not there; why the store could not be asked, else empty."""
+        try:
+            return self.sync(notice.BUDGET, notice.BUDGET, shown=False)["error"] or ""
+        except LockBusy:
+            return "another sync is still at work"
+
+    def introduce(self, about: dict[str, Any]) -> None:
+        """Show the fingerprint of somebody at the first contact."""
+        from ..post import directory
+
+        output.note("\n".join(page.first(about["entry"], directory.fingerprint(about), self.ato)))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import click
 
+from ..mail import person
 from ..post import keys, me, notice, page, people
 from ..post import setup as post_setup
 from ..protocol import agentmap, show
-from ..protocol.errors import NotVerified, StoreFailed, Usage
+from ..protocol.errors import BusError, InvalidLetter, NotVerified, StoreFailed, Usage
 from ..storage import home as homes
 from . import output
 from .mailbox import AS_JSON as _AS_JSON
@@ -19,16 +22,16 @@ from .mailbox import Here
 _YES = click.option("--yes", is_flag=True, help="Answer every question with its default, and yes.")
 
 
-@click.command("setup")
+@click.command("setup", short_help="Say who you are and where mail is kept.")
 @click.option("--address", metavar="A", help="Your address; default: what git commits with.")
 @click.option("--name", metavar="N", help="What others write to; default: what stands before the @.")
 @click.option("--store", "url", metavar="URL", help="A shared folder, or a URL like s3://bucket/prefix.")
 @_YES
 @_AS_JSON
 def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_json: bool) -> None:
-    """Set up mail between people: who you are, and which storage all of you share.
+    """Set up mail between people: who you are, and which store all of you share.
 
-    Asks at most three questions. Can be called again, to change an answer or to try the storage.
+    Asks at most three questions. Can be called again, to change an answer or to try the store.
     """
     from ..post import seal, store
 
@@ -36,21 +39,30 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
     seal.require()
     store.require()
     before = me.known(os.environ) or {}
+    if not before and me.begun(os.environ)[0]:
+        me.check_known(os.environ)  # which says how to go on
     ask = _Ask(yes, here.as_json)
-    address = me.check_address(
-        address or ask("Your address", before.get("address") or post_setup.address_from_git(), "--address")
-    )
-    known = before.get("name") or post_setup.name_from(address)
-    given = name or ask("Your name, for others to write to", known, "--name")
-    name = me.check_name(given)
-    asked = url or ask("Storage (a shared folder, or s3://bucket/prefix)", me.store(here.map), "--store")
-    url = store.check_url(asked)
-    made = post_setup.make_store(url)
+    default = before.get("address") or post_setup.address_from_git()
+    address = ask("Your address", default, "--address", me.check_address, address)
+    default = before.get("name") or post_setup.name_from(address)
+    name = ask("Your name, for others to write to", default, "--name", me.check_name, name)
+    known = me.store(here.map)
+    url = ask("Store (a shared folder, or s3://bucket/prefix)", known, "--store", store.check_url, url)
+    # A folder that was a store and is none any more is away, and not to be made anew.
+    made = url != known and post_setup.make_store(url)
     mine = post_setup.identify(os.environ, address, name)
     findings, error = post_setup.try_store(os.environ, mine, url)
-    if not findings:  # the map goes on naming a store that works
+    # The map goes on naming a store that works.
+    unfit = " ".join(findings) or (error if known not in ("", url) else "")
+    if not unfit:
         post_setup.settle(here.home, url)
-        error = error or post_setup.publish(here.home, os.environ, url)
+    if not unfit and not error:
+        try:
+            error = post_setup.publish(here.home, os.environ, url)
+        except people.AddressTaken as taken:
+            output.note(f"{taken.message}\nOn a second device of yours, call there instead: ato msg device add")
+            ask.agree("Is that key yours and lost, and shall this one take its place?")
+            error = post_setup.publish(here.home, os.environ, url, claim=True)
     fingerprint = post_setup.fingerprint(mine)
     if here.as_json:
         output.emit({
@@ -61,17 +73,23 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
         output.say(f"You are {mine.address}; others write to {mine.name}.")
         output.say(f"Fingerprint of your key: {fingerprint}")
         if not url.startswith("file:"):  # whose folders have owners and need no rules
-            output.say(f"Your id, for the access rules of the storage: {mine.uid}")
+            output.say(f"Your id, for the access rules of the store: {mine.uid}")
         output.say(f"Your keys: {show.one_line(agentmap.short(me.folder(os.environ)))} (keep a copy in a safe place)")
-    if findings:
-        words = " ".join(findings)
-        raise StoreFailed(f"the storage {url} cannot be used. {words}", "Choose another one: ato msg setup --store URL")
+    if unfit:
+        raise StoreFailed(f"the store {url} cannot be used. {unfit}", "Choose another one: ato msg setup --store URL")
     if not here.as_json:
-        output.say(f"Storage: {show.one_line(url)}{' (made just now)' if made else ''}")
+        output.say(f"Store: {show.one_line(url)}{_made(url) if made else ''}")
     if error:
-        output.note(f"The storage was not reached: {show.one_line(error, 400)}\nThe next sync tries again.")
+        output.note(f"The store cannot be used yet: {show.one_line(error, 400)}\nThe next sync tries again.")
     elif not here.as_json:
         output.say(f"Next: {here.ato} msg users, then {here.ato} msg NAME TEXT")
+
+
+def _made(url: str) -> str:
+    """What a folder that was just made a store lacks for others, if anything."""
+    if post_setup.is_private(url):
+        return ' (made just now; only you can write there: see "A shared folder" in docs/people.md)'
+    return " (made just now)"
 
 
 class _Ask:
@@ -81,12 +99,21 @@ class _Ask:
         self.yes = yes
         self.silent = yes or as_json or sys.stdin is None or not sys.stdin.isatty()
 
-    def __call__(self, question: str, default: str, option: str) -> str:
-        if not self.silent:
-            return str(click.prompt(question, default=default or None, err=True))
-        if not default:
-            raise Usage(f"{option} is missing", f"Give it, as in: ato msg setup {option} …")
-        return default
+    def __call__(self, question: str, default: str, option: str, check: Callable[[str], str], given: str | None) -> str:
+        """An answer that was checked: the one given as an option, else what a person says, else the default."""
+        if given is None and not self.silent:
+
+            def good(answer: str) -> str:
+                try:
+                    return check(answer)
+                except BusError as error:  # and the question is asked again
+                    raise click.BadParameter(f"{error.message}. {error.hint}") from None
+
+            return str(click.prompt(question, default=default or None, err=True, value_proc=good))
+        if given is None and not default:
+            verb = click.get_current_context().command_path
+            raise Usage(f"{option} is missing", f"Give it, as in: {verb} {option} …")
+        return check(default if given is None else given)
 
     def agree(self, question: str, told: str = "") -> None:
         """NotVerified without a yes; who is asked is `told` first what it is about."""
@@ -100,8 +127,15 @@ class _Ask:
             raise NotVerified("nothing was changed", "Ask again when you have compared.")
 
 
+def _must_be_outside(what: str, call: str) -> None:
+    """NotVerified in a session, whatever was given: its model could give it. A script of a person's is no session."""
+    why = person.in_session(os.environ)
+    if why:
+        raise NotVerified(f"{what}, and {why}", f"Call it at a terminal outside of sessions: {call}")
+
+
 @click.command()
-@click.argument("who", metavar="USER")
+@click.argument("who", metavar="NAME")
 @click.option("--fingerprint", metavar="F", help="The fingerprint they told you; needed where two claim one address.")
 @_YES
 @_AS_JSON
@@ -113,8 +147,11 @@ def verify(who: str, fingerprint: str | None, yes: bool, as_json: bool) -> None:
     from ..post import directory as entries
 
     here = Here(as_json)
+    _must_be_outside("whose a key is a person says", "ato msg verify NAME")
     directory = people.load(here.home)
     uid = people.find(directory, who, here.me["uid"])
+    if uid == here.me["uid"]:
+        raise InvalidLetter(f"{here.me['address']} is you", "See who else there is: ato msg users")
     claims = [uid, *people.rivals(directory, uid)]
     prints = {one: entries.fingerprint(directory[one]) for one in claims}
     if fingerprint is not None:
@@ -125,7 +162,7 @@ def verify(who: str, fingerprint: str | None, yes: bool, as_json: bool) -> None:
     if len(claims) > 1:
         listed = "; ".join(f"{prints[one]} (since {page.minute(directory[one]['first_seen'])})" for one in claims)
         raise NotVerified(f"{len(claims)} people claim {directory[uid]['entry']['address']}: {listed}",
-                          "Ask the right one, then: ato msg verify USER --fingerprint F")  # fmt: skip
+                          "Ask the right one, then: ato msg verify NAME --fingerprint F")  # fmt: skip
     (uid,) = claims
     entry = directory[uid]["entry"]
     if fingerprint is None:
@@ -139,17 +176,27 @@ def verify(who: str, fingerprint: str | None, yes: bool, as_json: bool) -> None:
     notice.refresh(here.home, os.environ, pause=0.0)  # what was held for this comes now
 
 
-@click.group()
-def device() -> None:
-    """Use a second machine as the same person."""
+@click.group(short_help="Use a second machine as the same person.")
+@_AS_JSON
+@click.pass_context
+def device(context: click.Context, as_json: bool) -> None:
+    """Use a second machine as the same person.
+
+    On the new machine: msg device add. On the other one: msg device accept, with the key it shows. Then on the new
+    one once more: msg device add.
+    """
+    context.obj = as_json or bool(context.obj)
 
 
-@device.command()
+@device.command(short_help="Begin, and then complete, on the new device.")
 @click.option("--address", metavar="A", help="Your address, as on the other device.")
-@click.option("--store", "url", metavar="URL", help="The storage, as on the other device.")
+@click.option("--store", "url", metavar="URL", help="The store, as on the other device.")
+@click.option(
+    "--fingerprint", metavar="F", help="The fingerprint the other device shows; needed where two claim this one."
+)
 @_YES
 @_AS_JSON
-def add(address: str | None, url: str | None, yes: bool, as_json: bool) -> None:
+def add(address: str | None, url: str | None, fingerprint: str | None, yes: bool, as_json: bool) -> None:
     """Begin, and then complete, on the new device."""
     from ..post import device as devices
     from ..post import seal, store
@@ -159,19 +206,29 @@ def add(address: str | None, url: str | None, yes: bool, as_json: bool) -> None:
     store.require()
     devices.check_new(os.environ)
     ask = _Ask(yes, here.as_json)
-    address = me.check_address(address or ask("Your address", post_setup.address_from_git(), "--address"))
-    asked = url or ask("Storage (a shared folder, or s3://bucket/prefix)", me.store(here.map), "--store")
-    url = store.check_url(asked)
+    begun = me.begun(os.environ)
+    if begun[0]:  # what was said the first time
+        address, url = address or begun[0], url or begun[1]
+    address = ask("Your address", post_setup.address_from_git(), "--address", me.check_address, address)
+    known = me.store(here.map)
+    url = ask("Store (a shared folder, or s3://bucket/prefix)", known, "--store", store.check_url, url)
+    store.open_store(url, os.environ)
     homes.make(here.home)
     homes.make_map(here.home)
     homes.change_map(here.home, lambda document: document.setdefault("org", {}).update(store=url))
-    recipient = keys.begin_device(os.environ)
-    found = devices.find(here.home, os.environ, url, address)
-    if found is None:
+    recipient = keys.begin_device(os.environ, address, url)
+    left = [one for one in devices.find(here.home, os.environ, url, address) if _is_meant(one, fingerprint)]
+    if len(left) > 1:
+        claims = "; ".join(seal.fingerprint(one["verify_key"]) for one in left)
+        raise NotVerified(f"more than one person wants this device as theirs: {claims}",
+                          "Call it again with the one your other device shows: --fingerprint F")  # fmt: skip
+    if not left:
         document = {"recipient": recipient, "address": address, "complete": False}
         lines = ["On the device that is set up already, call:", f"  ato msg device accept {recipient}",
-                 "Then call this here once more."]  # fmt: skip
+                 "Then here once more: ato msg device add"]  # fmt: skip
     else:
+        (found,) = left
+        _must_be_outside("whose device this is a person says", "ato msg device add")
         mark = seal.fingerprint(found["verify_key"])
         output.note(f"{found['address']} has the key {mark}")
         ask.agree("Is that the fingerprint your other device shows in `msg setup`?")
@@ -185,18 +242,34 @@ def add(address: str | None, url: str | None, yes: bool, as_json: bool) -> None:
         output.say("\n".join(lines))
 
 
-@device.command()
-@click.argument("recipient")
+def _is_meant(found: Mapping[str, Any], fingerprint: str | None) -> bool:
+    """Whether what was left for this device is of the person with this fingerprint, if one is given."""
+    from ..post import seal
+
+    return fingerprint is None or _plain(fingerprint) == _plain(seal.fingerprint(found["verify_key"]))
+
+
+def _plain(fingerprint: str) -> str:
+    return "".join(fingerprint.lower().split())
+
+
+@device.command(short_help="Accept a new device, on the one set up.")
+@click.argument("recipient", metavar="KEY")
 @_YES
 @_AS_JSON
 def accept(recipient: str, yes: bool, as_json: bool) -> None:
-    """Let a new device read and write as you; call this on the one that is set up."""
+    """Let a new device read and write as you; call this on the one that is set up.
+
+    KEY is what the new device shows.
+    """
     from ..post import device as devices
 
     here = Here(as_json)
+    _must_be_outside("a device is accepted by a person", "ato msg device accept KEY")
+    devices.check_key(recipient)
     _Ask(yes).agree(f"Let the device {show.one_line(recipient, 80)} read your mail and write in your name?")
     devices.accept(here.home, os.environ, here.url, recipient)
     if here.as_json:
         output.emit({"recipient": recipient})
     else:
-        output.say("Accepted. On the new device call once more: ato msg device add")
+        output.say("Accepted. On the new device once more: ato msg device add")

@@ -46,8 +46,9 @@ def emit(document: Any) -> None:
 
 
 def show_page(page: text.Page) -> None:
-    """A page on stdout."""
-    say(rendered(page))
+    """A page on stdout; nothing for an empty one."""
+    if page.head or page.mail or page.foot:
+        say(rendered(page))
 
 
 def rendered(page: text.Page) -> str:
@@ -100,7 +101,10 @@ def _give_up(error: OSError) -> NoReturn:
 
 
 def note(text: str) -> None:
-    """A notice or warning on stderr."""
+    """A notice or warning on stderr, behind what stdout was given before, also where both are one pipe."""
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError):  # what is not taken stays in the buffer, and `flush` says so
+            sys.stdout.flush()
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             print(text, file=sys.stderr, flush=True)

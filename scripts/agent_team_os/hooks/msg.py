@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..post import box, me, notice, page, people, reading
-from ..post import files as attached
+import re
+
+from ..post import attached, box, me, notice, page, people, reading
 from ..protocol import show
-from ..protocol.errors import NotSetUp, UnknownPerson
+from ..protocol.errors import InvalidLetter, NotSetUp, UnknownPerson, Usage
 from ..storage import home as homes
 from ..text import framed
 from . import announce
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .user_prompt_expansion import Asked, Say
 
 _ASKS = ("setup", "verify", "device")  # what asks a person
+_ELSEWHERE = ("sync", "outbox")
+_PLAIN = re.compile(r"[A-Za-z0-9@._+:/= -]{1,300}")  # words that are repeated in a call: no shell takes them apart
 _UNREAD, _RECENT = 100, 20  # letters that were not read, and that were, in a list
 
 
@@ -22,13 +25,25 @@ def run(asked: Asked, say: Say) -> None:
     """Show what has come, one letter or who there is; for a name, what a model has to know to write to them."""
     home, ato = asked.bus.home, asked.ato
     word = asked.words[0] if asked.words else "list"
-    if word in _ASKS or word in ("sync", "outbox"):
-        person = "It asks a person, so your user calls it in a terminal" if word in _ASKS else "Call it"
-        say(f"/msg {word} is not answered here. {person}: {ato} msg {word}")
+    if word == "send":  # as on the command line, it may be left out
+        del asked.words[0]
+        if not asked.words:
+            raise Usage("/msg send needs somebody's name", "For example: /msg alex tell her that the list is done")
+    if word == "help":
+        say(
+            "/msg lists what has come; also /msg list, /msg read [N], /msg users, /msg NAME WHAT TO SAY. The rest is "
+            f"for a terminal: {ato} msg {', '.join([*_ELSEWHERE, *_ASKS])}."
+        )
         return
-    mine = me.known(asked.environ)
-    if mine is None:
-        raise NotSetUp("mail between people is not set up here", "Your user does that in a terminal: ato msg setup")
+    if word in (*_ASKS, *_ELSEWHERE):
+        call = " ".join(asked.words)
+        person = "It asks a person, so your user calls it in a terminal" if word in _ASKS else "Call it"
+        say(f"/msg {word} is not answered here. {person}: {ato} msg {call if _PLAIN.fullmatch(call) else word}")
+        return
+    try:
+        mine = me.check_known(asked.environ)
+    except NotSetUp as error:
+        raise NotSetUp(error.message, f"Your user does that in a terminal. {error.hint}") from None
     me.check_store(asked.bus.map)
     if homes.check(home):
         _VERBS.get(word, _write)(asked, mine["uid"], say)
@@ -56,7 +71,7 @@ def _read(asked: Asked, _me: str, say: Say) -> None:
     directory = people.load(home)
     shown: list[list[str]] = []
     foot: list[str] = []
-    words, new = "", set[str]()
+    words, new = "", set[str]()  # the people who are introduced
     for number, one in enumerate(readings):
         one.save(attached.inbox(asked.environ), given=False)
         sender = people.address_of(directory, one.document["from"])
@@ -87,12 +102,7 @@ def _notes(asked: Asked, directory: people.Directory, one: reading.Reading, new:
         new.add(sender)
         from ..post import directory as entries
 
-        entry = about["entry"]
-        found.append(
-            f"It is the first message with {entry['address']}. The fingerprint of their key: "
-            f"{entries.fingerprint(about)}. Your user can compare it with {entry['name']}, then: "
-            f"{asked.ato} msg verify {entry['name']}"
-        )
+        found += page.first(about["entry"], entries.fingerprint(about), asked.ato)
     return found
 
 
@@ -100,21 +110,24 @@ def _users(asked: Asked, own: str, say: Say) -> None:
     asked.flags()
     asked.at_most(1)
     directory = people.load(asked.bus.home)
-    lines = [
-        f"{about['entry']['name']}  {about['entry']['address']}{'  (your user)' if uid == own else ''}"
-        for uid, about in sorted(directory.items(), key=lambda one: str(one[1]["entry"]["address"]))
-    ]
-    foot = f"With the fingerprints of their keys: {asked.ato} msg users"
-    say(show.cut("\n".join([*lines, foot]), announce.MOST_CHARACTERS, foot))
+    from ..post import directory as entries
+
+    prints = {uid: entries.fingerprint(about) for uid, about in directory.items()}
+    found = page.users(directory, own, prints, asked.ato)
+    say(show.cut(framed(found), announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} msg users"))
 
 
 def _write(asked: Asked, own: str, say: Say) -> None:
     """Whom a name means; what is to be written stands in the prompt."""
+    if asked.words[0].startswith("-"):  # not behind the name: there it belongs to what is to be said
+        asked.flags()
     directory = people.load(asked.bus.home)
     try:
         uid = people.find(directory, asked.words[0], own)
     except UnknownPerson as error:
         raise UnknownPerson(error.message, "Somebody new may be there after: ato msg sync") from None
+    if uid == own:
+        raise InvalidLetter(f"{directory[uid]['entry']['address']} is you", "See who else there is: ato msg users")
     people.check_trusted(directory, uid)
     entry = directory[uid]["entry"]
     trust = "verified" if directory[uid]["verified"] else "not verified by your user yet"

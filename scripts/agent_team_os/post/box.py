@@ -79,7 +79,7 @@ class Index:
             document = strictjson.parse(files.read(self.path(name), _MOST))
         except (FileNotFoundError, files.BadFile, strictjson.BadJSON):
             return None
-        if not isinstance(document, dict):
+        if not letter.is_whole(document) or not isinstance(document.get("arrived_at"), str):
             return None
         mark = notes.read(self.path(name, "read")) if name in self.read else {}
         return {

@@ -12,23 +12,31 @@ from typing import Any
 from ..protocol import schemas
 from ..protocol.errors import InvalidLetter, NotSetUp, StoreFailed
 from ..storage import lock
-from . import box, directory, keys, letter, me, notice, people, pull, push, seal, spool, store, trip
+from . import box, directory, keys, letter, me, notice, people, pull, push, seal, spool, store, sync, trip
+
+_GRANTS = 20  # looked at of one person, the last ones
+
+
+def check_key(recipient: str) -> None:
+    """InvalidLetter for what is no key of a device."""
+    try:
+        seal.check_recipient(recipient)
+    except seal.Refused:
+        raise InvalidLetter("that is no key of a device", "Copy it whole from: ato msg device add") from None
 
 
 def accept(home: str, environ: Mapping[str, str], url: str, recipient: str) -> None:
     """Let another device of this person read what comes from now on, and write in their name. Says the same twice.
 
-    InvalidLetter for what is no recipient; StoreFailed.
+    InvalidLetter for what is no key of a device; StoreFailed.
     """
-    try:
-        seal.check_recipient(recipient)
-    except seal.Refused:
-        raise InvalidLetter("that is no key of a device", "Copy it whole from: ato msg device add") from None
+    check_key(recipient)
     mine = keys.load(environ)
-    with lock.guard(home, "@people-sync"):
+    with lock.guard(home, sync.LOCK):
         one = _trip(home, environ, url, mine)
-        pull.entries(one, dict(one.store.keys(f"{letter.ROOT}dir/")))
-        push.entry(one)
+        listed = dict(one.store.keys(f"{letter.ROOT}dir/"))
+        pull.entries(one, listed)
+        push.entry(one, listed)
         mine = one.keys
         devices = one.known[mine.uid]["entry"]["recipients"]
         if recipient not in devices:
@@ -49,12 +57,16 @@ def accept(home: str, environ: Mapping[str, str], url: str, recipient: str) -> N
         one.put(letter.letter_key(mine.uid, mine.uid, grant_id), sealed, lambda _: False)
 
 
-def find(home: str, environ: Mapping[str, str], url: str, address: str) -> dict[str, Any] | None:
-    """What the other device has left for this one: `{uid, address, name, seed, verify_key}`; None if nothing yet."""
+def find(home: str, environ: Mapping[str, str], url: str, address: str) -> list[dict[str, Any]]:
+    """What was left for this device, `{uid, address, name, seed, verify_key}` each; empty if nothing yet.
+
+    More than one if somebody else claims the address and wants this device for themselves.
+    """
     address = me.check_address(address)
     identity, recipient = keys.device(environ)
     mine = keys.Keys("", address, "", "", b"", identity, recipient)
-    with lock.guard(home, "@people-sync"):
+    left: list[dict[str, Any]] = []
+    with lock.guard(home, sync.LOCK):
         spool.prepare(home)
         one = _trip(home, environ, url, mine)
         pull.entries(one, dict(one.store.keys(f"{letter.ROOT}dir/")))
@@ -62,11 +74,11 @@ def find(home: str, environ: Mapping[str, str], url: str, address: str) -> dict[
             entry = about["entry"]
             if entry["address"] != address or recipient not in entry["recipients"]:
                 continue
-            for key, _ in reversed(one.store.keys(letter.letters_prefix(uid, uid))):
-                found = _grant(one, key, uid)
-                if found is not None:
-                    return {**{name: entry[name] for name in ("uid", "address", "name", "verify_key")}, "seed": found}
-    return None
+            keys_there = [key for key, _ in reversed(one.store.keys(letter.letters_prefix(uid, uid)))]
+            seed = next((found for key in keys_there[:_GRANTS] if (found := _grant(one, key, uid)) is not None), None)
+            if seed is not None:
+                left.append({**{name: entry[name] for name in ("uid", "address", "name", "verify_key")}, "seed": seed})
+    return left
 
 
 def _grant(one: trip.Trip, key: str, uid: str) -> bytes | None:

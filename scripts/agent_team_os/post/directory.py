@@ -69,10 +69,12 @@ def learn(known: people.Directory, uid: str, data: bytes) -> None:
     if document["previous"] != last(about)["sum"]:
         raise seal.Refused("it does not follow from the entry before it")
     fresh = {"entry": document, "sum": seal.digest(data)}
-    if about.get("changed") or document["verify_key"] != about["entry"]["verify_key"]:
-        about["changed"] = fresh
-    else:
-        about.update(fresh)
+    if document["verify_key"] == about["entry"]["verify_key"]:
+        if document["address"] != about["entry"]["address"]:
+            about["verified"] = False  # it was the owner of the other address who was verified
+        about.update(fresh, changed=None)  # the key that is trusted has the last word
+        return
+    about["changed"] = fresh
 
 
 def verify(home: str, uid: str, compared: str) -> dict[str, Any]:

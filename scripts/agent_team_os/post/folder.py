@@ -21,7 +21,7 @@ from ..protocol.errors import StoreFailed
 from ..storage import files, shared, unsynced
 from .address import check_key
 from .store import Store
-from .store_errors import Missing, TooLarge, refuse
+from .store_errors import Denied, Missing, TooLarge, refuse
 
 VERSION = "v1"
 KINDS = ("dir", "from")
@@ -52,7 +52,8 @@ class FolderStore(Store):
             except (FileNotFoundError, NotADirectoryError):
                 pass
         raise StoreFailed(
-            f"There is no store in {self.root}: {missing}.", "Is the disk mounted? `ato msg setup` makes a new store."
+            f"There is no store in {self.root}: {missing}.",
+            "Is the disk mounted? If it is gone for good: ato msg setup --store ANOTHER",
         )
 
     # ---- Writing --------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ class FolderStore(Store):
                 raise Missing(key)
         return os.path.join(self.root, key)
 
-    def _list(self, prefix: str, after: str) -> list[tuple[str, int]]:
+    def _list(self, prefix: str, after: str, most: int) -> list[tuple[str, int]]:
         """Every file below a prefix; a folder further down that only its owner may read is passed over."""
         try:
             top = self._inside(f"{prefix}/-")[: -len("/-")]
@@ -160,7 +161,7 @@ class FolderStore(Store):
         waiting = [prefix]
         with _refusing(self.root, f"list {prefix}"):
             os.listdir(top)
-        while waiting:
+        while waiting and not (most and len(found) > most):
             folder = waiting.pop()
             try:
                 with os.scandir(os.path.join(self.root, folder)) as entries:
@@ -226,4 +227,7 @@ def _refusing(where: str, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise refuse(error, where, doing) from None
+        refusal = refuse(error, where, doing)
+        if isinstance(refusal, Denied):
+            refusal.hint = f"Whoever made the folder lets others write in it with: chmod 3770 {where}"
+        raise refusal from None

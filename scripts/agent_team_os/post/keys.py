@@ -3,6 +3,7 @@
     age.key         the age identity of this device, as `age -i` takes it
     sign.key        the Ed25519 seed of this person, the same on all devices
     identity.json   {uid, address, name, verify_key, recipient}; written last: with it, mail between people is set up
+    device.json     {address, store} while this device waits to be accepted by another one of its person
 
 The keys are made once and never overwritten: a lost one cannot be made again, and what was sent to it stays closed.
 """
@@ -91,10 +92,16 @@ def rename(environ: Mapping[str, str], address: str, name: str) -> Keys:
         return load(environ)
 
 
-def begin_device(environ: Mapping[str, str]) -> str:
-    """Make the age key of a new device of somebody who has one already, if it is missing; returns its recipient."""
+def begin_device(environ: Mapping[str, str], address: str, url: str) -> str:
+    """Make the age key of a new device of somebody who has one already, if it is missing; returns its recipient.
+
+    Whose device it is to be, and with which store, is remembered for the second call.
+    """
     with _held(environ) as place:
-        return seal.recipient_of(_age_key(place) or _new_age_key(place))
+        recipient = seal.recipient_of(_age_key(place) or _new_age_key(place))
+        begun = strictjson.readable({"address": me.check_address(address), "store": url})
+        files.replace(os.path.join(place, me.DEVICE), begun)
+        return recipient
 
 
 def device(environ: Mapping[str, str]) -> tuple[str, str]:
@@ -126,6 +133,7 @@ def adopt(environ: Mapping[str, str], *, uid: str, address: str, name: str, seed
             _new_seed(place, seed)
         if found is None:
             _set_up(place, uid, address, name, seed, identity)
+        files.remove(os.path.join(place, me.DEVICE))
         return load(environ)
 
 
@@ -140,7 +148,7 @@ def _held(environ: Mapping[str, str]) -> Iterator[str]:
             files.set_mode(place, 0o700)
         files.make_folder(os.path.join(place, "locks"))
         with lock.guard(place, "@keys"):
-            for name in (AGE, SIGN, me.IDENTITY):  # what a killed one left, which may hold a secret
+            for name in (AGE, SIGN, me.IDENTITY, me.DEVICE):  # what a killed one left, which may hold a secret
                 files.remove(os.path.join(place, f".{name}.tmp"))
             yield place
     except OSError as error:

@@ -10,6 +10,7 @@ import os
 import re
 import time
 
+from ..mail import attachments
 from ..protocol import show
 
 TYPE_CHECKING = False
@@ -32,9 +33,10 @@ else:
 
 ROOT = "v1/"
 MAX_TEXT = 65_536  # bytes of UTF-8
+MAX_ENTRY = 16_384  # bytes of a directory entry: 20 devices take 2
 MAX_SEALED = 1_048_576  # bytes of a letter, a receipt or an entry in the store
 # An age file has a header line per recipient and 16 bytes per 64 KiB; this is more than the most of both.
-MAX_SEALED_FILE = 10 * 1_048_576 + 131_072
+MAX_SEALED_FILE = attachments.MAX_SIZE + 131_072
 
 _UID = "[a-z2-7]{26}"
 _ID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -146,13 +148,26 @@ def receipt(letter_id: str, reader: str, sender: str, read_at: str) -> dict[str,
     return {"kind": "receipt", "version": "1", "id": letter_id, "from": reader, "to": sender, "read_at": read_at}
 
 
+def is_whole(document: object) -> bool:
+    """Whether a letter of our own files has all that every reader of it takes for granted."""
+    if not isinstance(document, dict) or not isinstance(document.get("attachments"), list):
+        return False
+    texts = all(isinstance(document.get(name), str) for name in ("id", "from", "to", "sent_at", "text"))
+    return texts and all(
+        isinstance(about, dict) and isinstance(about.get("name"), str) and isinstance(about.get("sha256"), str)
+        and type(about.get("size")) is int
+        for about in document["attachments"]
+    )  # fmt: skip
+
+
 def wrong(document: dict[str, Any], kind: str, key: Key) -> str:
     """Why a document cannot stand under this key, in words; empty if it can. Its signature is not looked at."""
     from ..protocol import schemas
 
     fault = schemas.checker(kind)(document)
     if fault is not None:
-        return f"it is no valid {kind} ({show.one_line(schemas.describe(fault), 120)})"
+        what = "message" if kind == "letter" else kind
+        return f"it is no valid {what} ({show.one_line(schemas.describe(fault), 120)})"
     if document["from"] != key.owner:
         return "it says it is from somebody else than the person in whose folder it lies"
     if document["to"] != key.other:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # What follows `msg` where no person does; nobody can be called so.
 VERBS = frozenset(["list", "read", "send", "users", "setup", "verify", "device", "sync", "outbox", "help"])
-IDENTITY = "identity.json"
+IDENTITY, DEVICE = "identity.json", "device.json"
 FIELDS = ("uid", "address", "name", "verify_key", "recipient")
 _MOST = 65_536  # bytes of a file
 _ADDRESS = re.compile(r"[a-z0-9._%+-]+@[a-z0-9-]+(\.[a-z0-9-]+)*")
@@ -38,6 +38,27 @@ def known(environ: Mapping[str, str]) -> Optional[dict[str, str]]:
     """`{uid, address, name}`, without opening a key; None if nothing is set up, NotSetUp if it cannot be read."""
     found = identity(folder(environ))
     return None if found is None else {key: found[key] for key in ("uid", "address", "name")}
+
+
+def check_known(environ: Mapping[str, str]) -> dict[str, str]:
+    """As `known`; NotSetUp, with what to do, if nothing is set up."""
+    found = known(environ)
+    if found is not None:
+        return found
+    address, _ = begun(environ)
+    if address:
+        raise NotSetUp("this device was not accepted yet", f"Go on with: ato msg device add (it is to be {address})")
+    raise NotSetUp("mail between people is not set up here", "Set it up: ato msg setup")
+
+
+def begun(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The address and the store of a device that waits to be accepted; empty texts if none does."""
+    data = read(folder(environ), DEVICE)
+    try:
+        document: Any = strictjson.parse(data) if data else {}
+        return (str(document["address"]), str(document["store"])) if document else ("", "")
+    except (strictjson.BadJSON, TypeError, KeyError):
+        raise damaged(folder(environ), DEVICE) from None
 
 
 def store(document: Mapping[str, Any]) -> str:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     # uid: {entry, sum, verified, met, first_seen, changed}; `changed` is a later entry with another key, and its sum.
     Directory = dict[str, dict[str, Any]]
 
+
+class AddressTaken(NotVerified):
+    """Somebody with another key has this address already; a person has to say that this is not so by mistake."""
+
+
 MAX_DIRECTORY = 64 * 1_048_576  # bytes
 
 
@@ -41,11 +46,17 @@ def load(home: str) -> Directory:
         return {}
     except (files.BadFile, strictjson.BadJSON) as error:
         why = error.why if isinstance(error, files.BadFile) else error.message
-        raise CannotWrite(
-            f"{path(home)} cannot be used: {why}",
-            "It says whose keys are trusted. Bring it back from a backup, or move it away and verify everybody anew.",
-        ) from None
-    return document if isinstance(document, dict) else {}
+        raise _unusable(home, why) from None
+    if isinstance(document, dict) and all(isinstance(about, dict) and "entry" in about for about in document.values()):
+        return document
+    raise _unusable(home, "it holds no people")
+
+
+def _unusable(home: str, why: str) -> CannotWrite:
+    return CannotWrite(
+        f"{path(home)} cannot be used: {why}",
+        "It says whose keys are trusted. Bring it back from a backup, or move it away and verify everybody anew.",
+    )
 
 
 def change(home: str, edit: Callable[[Directory], None]) -> Directory:
@@ -88,7 +99,14 @@ def check_trusted(directory: Directory, uid: str) -> None:
     why = waits(directory, uid)
     if why:
         name = directory[uid]["entry"]["name"]
-        raise NotVerified(why, f"Ask {name} for the fingerprint of their key, then: ato msg verify {name}")
+        then = how_to_verify(directory, uid)
+        raise NotVerified(why, f"Ask {name} for the fingerprint of their key, then: ato {then}")
+
+
+def how_to_verify(directory: Directory, uid: str) -> str:
+    """The call by which a person is verified; where several claim one address it has to say which."""
+    which = " --fingerprint F" if rivals(directory, uid) else ""
+    return f"msg verify {directory[uid]['entry']['name']}{which}"
 
 
 def find(directory: Directory, who: str, me: str = "") -> str:
@@ -99,6 +117,8 @@ def find(directory: Directory, who: str, me: str = "") -> str:
     """
     asked = who.strip().lower()
     found = [uid for uid, about in directory.items() if asked in _names(uid, about)]
+    # Anybody can call themselves as somebody else does; whom a person has verified is meant.
+    found = [uid for uid in found if directory[uid]["verified"]] or found
     addresses = {directory[uid]["entry"]["address"] for uid in found}
     if len(addresses) > 1:
         raise UnknownPerson(f'"{asked[:80]}" may be {" or ".join(sorted(addresses))}', "Write to the whole address.")

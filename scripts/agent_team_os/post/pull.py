@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ..protocol import show
+from ..protocol import agentmap, show
+from ..protocol.errors import CannotWrite, StoreFailed
 from ..storage import files
 from . import box, directory, letter, people, seal, spool, store
 from .trip import Trip
@@ -17,10 +18,13 @@ _DAY = 86_400.0
 _WEEK = 7 * _DAY
 _MONTH = 30 * _DAY
 _AT_ONCE = 8  # listings
+_MANY = 100  # letters
+_MOST_PEOPLE = 5000
+_BATCH = 50  # entries fetched before they are taken in
 
 
 def look(trip: Trip) -> Listing:
-    """What there is that may be new, and nothing is fetched but directory entries.
+    """What there is that may be new; nothing is fetched.
 
     One listing of everything where the store allows it and is not too large. Else one for each person, from a day
     before the last letter seen, since ids are made when a letter is written and not when it arrives; once a day each
@@ -28,27 +32,38 @@ def look(trip: Trip) -> Listing:
     """
     now = time.time()
     if now - trip.state["narrow_at"] > _WEEK:
+        failed: StoreFailed | None = None
         try:
-            found = dict(trip.store.keys(letter.ROOT))
-        except store.Denied:
-            trip.state["narrow_at"] = int(now)
-        else:
-            if len(found) > _WIDE:
-                trip.state["narrow_at"] = int(now)
-            entries(trip, found)
-            return found
-    found = dict(trip.store.keys(f"{letter.ROOT}dir/"))
-    entries(trip, found)
-    found.update(_narrow(trip, now))
-    found.update({key: about["size"] for key, about in trip.state["held"].items()})
-    return found
+            found = dict(trip.store.keys(letter.ROOT, most=_WIDE))
+            if len(found) <= _WIDE:
+                return found
+        except StoreFailed as error:
+            failed = error
+        # Only if a small listing comes it was the size, or our rights; else the store is away.
+        people_only = _directory(trip) if not failed or isinstance(failed, store.Denied) else _or_raise(trip, failed)
+        trip.state["narrow_at"] = int(now)
+        return _narrow(trip, now, people_only)
+    return _narrow(trip, now, _directory(trip))
 
 
-def _narrow(trip: Trip, now: float) -> Listing:
+def _directory(trip: Trip) -> Listing:
+    return dict(trip.store.keys(f"{letter.ROOT}dir/"))
+
+
+def _or_raise(trip: Trip, failed: StoreFailed) -> Listing:
+    try:
+        return _directory(trip)
+    except StoreFailed:
+        raise failed from None
+
+
+def _narrow(trip: Trip, now: float, listed: Listing) -> Listing:
+    """What is listed of the directory, and of the letters and receipts of each person who is known."""
     from concurrent.futures import ThreadPoolExecutor
 
+    entries(trip, listed)  # whose letters are listed next
     me = trip.keys.uid
-    sweep = now - trip.state["swept_at"] > _DAY
+    sweep = trip.sweeping = now - trip.state["swept_at"] > _DAY
     wanted = []
     for uid in trip.known:
         if uid == me:
@@ -78,40 +93,55 @@ def _narrow(trip: Trip, now: float) -> Listing:
     for prefix in [prefix for prefix, size in found.items() if size < 0]:
         del found[prefix]
         trip.warnings.append(f"The store does not let you list {prefix}; ask those who run it for that right.")
-    if sweep:
-        trip.state["swept_at"] = int(now)
-    return found
+    # What is listed now counts more than what was when it was held; what is held may not be listed this time.
+    return {**{key: about["size"] for key, about in trip.state["held"].items()}, **listed, **found}
 
 
 def entries(trip: Trip, listed: Listing) -> None:
-    """Take in the directory entries that are new."""
+    """Take in the directory entries that are new, for at most half of the time that is left."""
     numbers: dict[str, set[int]] = {}
     for key in listed:
         parts = letter.parse_key(key)
         if parts is not None and parts.kind == "entry":
             numbers.setdefault(parts.owner, set()).add(int(parts.name))
-    fetched: list[tuple[str, str, int, bytes]] = []
-    for uid, found in numbers.items():
-        number = directory.next_number(trip.known, uid)
-        while number in found:
-            key = letter.entry_key(uid, number)
-            data = None if trip.is_refused(key, listed[key]) else trip.take(key, listed[key])
-            if data is None:
-                break
-            fetched.append((uid, key, listed[key], data))
-            number += 1
-    if not fetched:
+    share = time.monotonic() + (trip.until - time.monotonic()) / 2
+    fetched: list[tuple[str, str, bytes]] = []
+    try:
+        for uid, found in numbers.items():
+            number = directory.next_number(trip.known, uid)
+            if number == 1 and len(trip.known) >= _MOST_PEOPLE:
+                continue
+            while number in found:
+                if time.monotonic() > share:
+                    trip.unfinished = True
+                    return
+                key = letter.entry_key(uid, number)
+                data = None if trip.is_refused(key, listed[key]) else trip.take(key, listed[key], letter.MAX_ENTRY)
+                if data is None:
+                    break
+                fetched.append((uid, key, data))
+                number += 1
+            if len(fetched) >= _BATCH:
+                _learn(trip, fetched)
+    finally:
+        _learn(trip, fetched)
+
+
+def _learn(trip: Trip, fetched: list[tuple[str, str, bytes]]) -> None:
+    """Take in the entries that were fetched, each person's in order, and forget the list."""
+    taken, fetched[:] = list(fetched), []
+    if not taken:
         return
 
     def learn(known: people.Directory) -> None:
         broken = set()
-        for uid, key, size, data in fetched:
+        for uid, key, data in taken:
             if uid not in broken:
                 try:
                     directory.learn(known, uid, data)
                 except seal.Refused as refused:
                     broken.add(uid)
-                    trip.refuse(key, size, refused.why)
+                    trip.refuse(key, len(data), refused.why)
 
     trip.known = people.change(trip.home, learn)
 
@@ -119,8 +149,8 @@ def entries(trip: Trip, listed: Listing) -> None:
 def letters(trip: Trip, listed: Listing) -> None:
     """Take in the letters that are new: to this person, and those another device of theirs has sent."""
     trip.state["held"] = {key: about for key, about in trip.state["held"].items() if key in listed}
-    found = ((parts, key) for key in listed if (parts := letter.parse_key(key)) is not None and parts.kind == "letter")
-    for parts, key in sorted(found, key=lambda one: one[0].name):  # in the order they were written
+    found = [(parts, key) for key in listed if (parts := letter.parse_key(key)) is not None and parts.kind == "letter"]
+    for parts, key in _in_turn(found):
         size = listed[key]
         if parts.owner == parts.other:
             continue  # what a device hands to a new one
@@ -134,6 +164,20 @@ def letters(trip: Trip, listed: Listing) -> None:
     if trip.closed:
         what = "1 message" if trip.closed == 1 else f"{trip.closed} messages"
         trip.warnings.append(f"{what} from before this device was added can only be opened on the other one.")
+
+
+def _in_turn(found: list[tuple[letter.Key, str]]) -> list[tuple[letter.Key, str]]:
+    """Letters in the order they were written; where there are many, in turn from each sender, so that nobody who
+    sends thousands keeps the others waiting."""
+    found.sort(key=lambda one: one[0].name)
+    if len(found) <= _MANY:
+        return found
+    turns: dict[str, int] = {}
+    numbered = []
+    for number, (parts, key) in enumerate(found):
+        turns[parts.owner] = turns.get(parts.owner, 0) + 1
+        numbered.append((turns[parts.owner], number, (parts, key)))
+    return [one for _, _, one in sorted(numbered)]
 
 
 def _letter(trip: Trip, parts: letter.Key, key: str, size: int) -> None:
@@ -210,7 +254,7 @@ def attachments(trip: Trip) -> None:
             try:
                 for number in range(len(document["attachments"])):
                     fetch(trip, document, number)
-            except (seal.Refused, store.Denied) as fault:
+            except (seal.Refused, store.Denied, CannotWrite) as fault:
                 failed[letter.name_of(document)] = str(fault)  # reading the letter tries again, and says it
     finally:
         trip.progress.end()
@@ -222,7 +266,10 @@ def _lacks(trip: Trip, document: dict[str, Any]) -> bool:
 
 
 def fetch(trip: Trip, document: dict[str, Any], number: int) -> None:
-    """Bring one attachment of a letter here, checked; seal.Refused if it cannot be had, StoreFailed, OutOfTime."""
+    """Bring one attachment of a letter here, checked; seal.Refused if it cannot be had, StoreFailed, OutOfTime.
+
+    CannotWrite where the disk says no, which a smaller file may not hear.
+    """
     target = box.fetched(trip.home, letter.name_of(document), number)
     if files.is_file(target):
         return
@@ -237,6 +284,11 @@ def fetch(trip: Trip, document: dict[str, Any], number: int) -> None:
         raise seal.Refused("it is larger than any attachment can be") from None
     data = seal.decrypt(sealed, trip.keys.identity)
     if len(data) != about["size"] or seal.digest(data) != about["sha256"]:
-        raise seal.Refused("it is not the file that the letter speaks of")
-    files.make_folder(box.files_folder(trip.home))
-    files.replace(target, data)
+        raise seal.Refused("it is not the file that the message speaks of")
+    place = box.files_folder(trip.home)
+    try:
+        files.make_folder(place)
+        files.replace(target, data)
+    except OSError as error:
+        what = f"cannot write into {agentmap.short(place)}: {error.strerror or error}"
+        raise CannotWrite(what, "Mend that and read again.") from None

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import re
 
+from ..mail import attachments
 from ..protocol import show
 from ..protocol.errors import CannotWrite, InvalidAttachment, StoreFailed
 from ..storage import files, unsynced
-from . import box, letter, people, spool
-from . import files as attached
+from . import attached, box, letter, people, spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Optional
 
-MAX_FILE = 10 * 1_048_576
 _DAY = 86_400.0
+
+
+_AT_ONCE = 50  # letters that one command shows
 
 
 class Reading:
@@ -58,7 +60,7 @@ class Reading:
                 if before and not given:
                     self.saved[number] = before
                 elif files.is_file(source) or before:
-                    data = files.read(source if files.is_file(source) else before, MAX_FILE)
+                    data = files.read(source if files.is_file(source) else before, attachments.MAX_SIZE)
                     self.saved[number] = attached.save(data, about, folder)
                 elif number not in self.faults:
                     self.faults[number], self.comes_later = "it was not fetched yet", True
@@ -92,12 +94,12 @@ class Reading:
 
 
 def open_letters(home: str, asked: Optional[str]) -> tuple[box.Index, list[Reading]]:
-    """The letter with this number or id, or all that are unread; UnknownLetter, NothingToRead.
+    """The letter with this number or id, or the first 50 that are unread; UnknownLetter, NothingToRead.
 
     CannotWrite for one that is damaged, which keeps nobody from reading the others.
     """
     index = box.Index(home)
-    wanted = [index.find(asked)] if asked else box.next_unread(index)
+    wanted = [index.find(asked)] if asked else box.next_unread(index)[:_AT_ONCE]
     found = [Reading(home, index, document) for name in wanted if (document := index.open(name)) is not None]
     if not found:
         where = index.path(wanted[0])
@@ -133,6 +135,8 @@ def fetch(home: str, environ: Mapping[str, str], url: str, readings: list[Readin
                 pull.fetch(one, reading.document, number)
             except seal.Refused as refused:
                 reading.lacks(number, refused.why, later=False)
+            except CannotWrite as error:
+                reading.lacks(number, error.message, later=True)
             except StoreFailed as error:
                 if not isinstance(error, store.Denied):
                     failed = error  # the store is away: asking it for the others would only take longer

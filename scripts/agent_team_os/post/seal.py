@@ -15,12 +15,14 @@ from typing import Any
 from ..protocol import strictjson
 from ..protocol.errors import NotInstalled
 
+_NOT_OURS = "No matching keys found"  # what pyrage says where no stanza is for an identity
 LARGEST = 2**53 - 1  # an integer beyond that is not the same number in every program (RFC 7493)
 _HEX_KEY = re.compile(r"[0-9a-f]{64}")
 _HEX_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 _RECIPIENT = re.compile(r"age1[qpzry9x8gf2tvdw0s3jn54khce6mua7l]{58}")
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BEGINS = b"age-encryption.org/v1\n"
+_MOST_HEADER, _MOST_STANZAS = 16_384, 64  # bytes, and recipients: two people with 20 devices each, and one to spare
 _SCALAR = b"\x01" * 32  # any will do: a point of low order is lost under every one
 
 
@@ -30,6 +32,10 @@ class Refused(ValueError):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
+
+
+class NotForUs(Refused):
+    """It is encrypted to others, as far as it can be told."""
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
@@ -157,10 +163,16 @@ def decrypt(data: bytes, identity: str) -> bytes:
         raise ValueError("no age identity") from None  # without its text, which is a secret
     if not data.startswith(_BEGINS):  # the armoured form is a second one of the same content
         raise Refused("it is no age file")
+    # The time to read a header grows with the square of its stanzas: 1 MiB of them would take a quarter of an hour.
+    header = data[: data.find(b"\n--- ", 0, _MOST_HEADER) + 1]
+    if not header or header.count(b"\n-> ") > _MOST_STANZAS:
+        raise Refused("it is no age file of a sensible size")
     try:
         opened: bytes = pyrage.decrypt(data, [ours])
-    except pyrage.DecryptError:  # its own words name versions and files, and are no part of a sentence
-        raise Refused("it is not encrypted for this device, or was changed on the way") from None
+    except pyrage.DecryptError as error:  # whose words name versions and files, and are no part of a sentence
+        if str(error) == _NOT_OURS:
+            raise NotForUs("it is not encrypted for this device") from None
+        raise Refused("it was changed on the way, or is no whole age file") from None
     return opened
 
 
@@ -244,7 +256,7 @@ def _nacl() -> tuple[Any, Any]:
     try:
         from nacl import exceptions, signing
     except ImportError:
-        raise _missing("PyNaCl") from None
+        raise missing("PyNaCl") from None
     return signing, exceptions
 
 
@@ -252,9 +264,10 @@ def _pyrage() -> Any:
     try:
         import pyrage  # type: ignore[import-untyped]
     except ImportError:
-        raise _missing("pyrage") from None
+        raise missing("pyrage") from None
     return pyrage
 
 
-def _missing(package: str) -> NotInstalled:
-    return NotInstalled(f"mail between people needs {package}: pip install 'agent-team-os[msg]'")
+def missing(package: str) -> NotInstalled:
+    """The error for a package of mail between people that is not here."""
+    return NotInstalled(f"ato msg needs {package}, which is missing", "Install it: pip install 'agent-team-os[msg]'")

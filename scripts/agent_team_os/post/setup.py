@@ -66,12 +66,15 @@ def settle(home: str, url: str) -> None:
     notice.set_up(home)
 
 
-def publish(home: str, environ: Mapping[str, str], url: str) -> str:
-    """Put the directory entry into the store; why that has to wait for the next sync, empty if it has not."""
+def publish(home: str, environ: Mapping[str, str], url: str, claim: bool = False) -> str:
+    """Put the directory entry into the store; why that has to wait for the next sync, empty if it has not.
+
+    people.AddressTaken, unless this person may `claim` it, if somebody with another key has the address.
+    """
     from . import sync
 
     try:
-        return sync.run(home, environ, url)["error"] or ""
+        return sync.run(home, environ, url, claim=claim)["error"] or ""
     except LockBusy:
         return "Another sync is at work."
 
@@ -91,3 +94,10 @@ def make_store(url: str) -> bool:
 def fingerprint(mine: keys.Keys) -> str:
     """What others compare."""
     return seal.fingerprint(mine.verify_key)
+
+
+def is_private(url: str) -> bool:
+    """Whether a store is a folder in which nobody but its owner may write."""
+    from urllib.parse import unquote
+
+    return url.startswith("file://") and not os.stat(unquote(url[7:])).st_mode & 0o022

@@ -42,7 +42,7 @@ def add(home: str, sender: str, to: str, text: str, paths: Sequence[str]) -> dic
 
     InvalidAttachment, with nothing kept, for a file that cannot travel.
     """
-    from . import files as attached
+    from . import attached
 
     prepare(home)
     letter_id = letter.new_id()
@@ -97,7 +97,8 @@ def ids(home: str) -> list[str]:
 
 def read(home: str, letter_id: str) -> Optional[dict[str, Any]]:
     """A letter that waits; None if it is gone or damaged."""
-    return _object(os.path.join(folder(home), letter_id, _LETTER))
+    document = _object(os.path.join(folder(home), letter_id, _LETTER))
+    return document if letter.is_whole(document) else None
 
 
 def attachment(home: str, letter_id: str, number: int) -> str:
@@ -155,7 +156,9 @@ class Sent:
         """A letter that was pushed, with `pushed_at` and `read_at`; None for a damaged one."""
         document = _object(_sent(self.home, self.to[letter_id], letter_id))
         mark = _object(_sent(self.home, self.to[letter_id], letter_id, "read")) if letter_id in self.read else None
-        return None if document is None else {**document, "read_at": (mark or {}).get("read_at")}
+        if document is None or not letter.is_whole(document):
+            return None
+        return {**document, "read_at": (mark or {}).get("read_at")}
 
     def mark_read(self, letter_id: str, read_at: str) -> None:
         """Remember that the recipient has read a letter."""
@@ -180,7 +183,7 @@ def receipts(home: str) -> Iterator[dict[str, Any]]:
     """The receipts that wait."""
     for name in sorted(files.names(receipts_folder(home))):
         document = _object(os.path.join(receipts_folder(home), name)) if letter.parse_name(name[:-5]) else None
-        if document is not None:
+        if document is not None and all(isinstance(document.get(key), str) for key in ("id", "from", "to", "read_at")):
             yield document
 
 

@@ -14,8 +14,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..protocol.errors import NotInstalled, StoreFailed
+from ..mail import attachments
+from ..protocol.errors import StoreFailed
 from .address import check_key, check_prefix, check_url, is_key
+from .seal import missing
 from .store_errors import Denied, Missing, TooLarge, refuse
 
 if TYPE_CHECKING:
@@ -33,9 +35,7 @@ __all__ = [
     "probe",
 ]
 
-_INSTALL = "Install agent-team-os[msg]."
 _SLOWEST = 131_072  # bytes a second: 10 MiB in 80 s
-_LARGEST = 10 * 1_048_576  # bytes of what people send
 _CHUNK = 256 * 1024  # bytes between two calls of `progress`
 _MEMORY: dict[str, Any] = {}  # the stores of this process that are kept nowhere
 
@@ -133,31 +133,38 @@ class Store:
             raise refusal
         return Missing(key)
 
-    def keys(self, prefix: str, after: str = "") -> list[tuple[str, int]]:
+    def keys(self, prefix: str, after: str = "", most: int = 0) -> list[tuple[str, int]]:
         """The key and size of each object below a prefix, sorted; only those whose key comes after `after`.
+
+        With `most` the listing ends when it has found more than that, in no special order.
 
         What has a key that is none of ours is left out. Denied if we may not list that.
         """
-        found = self._list(check_prefix(prefix), after)
+        found = self._list(check_prefix(prefix), after, most)
         return sorted((key, size) for key, size in found if key > after and is_key(key))
 
-    def _list(self, prefix: str, after: str) -> list[tuple[str, int]]:
+    def _list(self, prefix: str, after: str, most: int) -> list[tuple[str, int]]:
         try:
-            found: list[tuple[str, int]] = self._wait(lambda _: self._listed(prefix, after), f"list {prefix}")
+            found: list[tuple[str, int]] = self._wait(lambda _: self._listed(prefix, after, most), f"list {prefix}")
         except FileNotFoundError as error:
             raise refuse(ValueError(f"NoSuchBucket {error}"), self._where, f"list {prefix}") from None
         return found
 
-    async def _listed(self, prefix: str, after: str) -> list[tuple[str, int]]:
+    async def _listed(self, prefix: str, after: str, most: int) -> list[tuple[str, int]]:
         import obstore
 
         # Not behind `after` itself: a server that sorts folder by folder, as SeaweedFS does, leaves out what is in `x/`
         # behind `x.age` or `x/`. From a little earlier on it finds all of it; `keys` drops what is too much.
-        begin = after.rpartition(".")[0][:-1]
+        begin = (after.rpartition(".")[0] or after)[:-1]
         while begin.endswith("/"):
             begin = begin[:-2]
         pages = obstore.list(self._remote, prefix, offset=begin or None)
-        return [(entry["path"], entry["size"]) async for page in pages for entry in page]
+        found: list[tuple[str, int]] = []
+        async for page in pages:
+            found += [(entry["path"], entry["size"]) for entry in page]
+            if most and len(found) > most:
+                break
+        return found
 
     def remove(self, key: str) -> None:
         """Take an object away, which only a probe does; most stores refuse it, and shall."""
@@ -199,11 +206,7 @@ def require() -> None:
     import importlib.util
 
     if importlib.util.find_spec("obstore") is None:
-        raise _missing()
-
-
-def _missing() -> NotInstalled:
-    return NotInstalled("The package obstore is missing, which every store of letters needs.", _INSTALL)
+        raise missing("obstore")
 
 
 def open_store(url: str, environ: Mapping[str, str], seconds: float = 20.0) -> Store:
@@ -216,7 +219,7 @@ def open_store(url: str, environ: Mapping[str, str], seconds: float = 20.0) -> S
     try:
         import obstore.store
     except ImportError:
-        raise _missing() from None
+        raise missing("obstore") from None
     if url.startswith("memory://"):
         return Store(url, _MEMORY.setdefault(url, obstore.store.MemoryStore()), url, seconds)
     url = check_url(url)
@@ -232,7 +235,7 @@ def open_store(url: str, environ: Mapping[str, str], seconds: float = 20.0) -> S
         where = f"{url} at {host}" if (host := credentials.host(environ)) else url
         arguments = credentials.s3(environ, where)
     limit = timedelta(seconds=seconds)
-    with_bytes = limit + timedelta(seconds=_LARGEST / _SLOWEST)
+    with_bytes = limit + timedelta(seconds=attachments.MAX_SIZE / _SLOWEST)
     arguments["client_options"].update(timeout=with_bytes, connect_timeout=min(limit, timedelta(seconds=5)))
     backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=1), "base": 2}
     arguments["retry_config"] = {"max_retries": 3, "retry_timeout": limit, "backoff": backoff}

@@ -53,7 +53,7 @@ _OTHERS = (
     (
         r"dns error|lookup address",
         "is away: its name is not known here",
-        "Look at the name of the endpoint and at the network; letters wait in the spool until then.",
+        "Look at the name of the endpoint and at the network.",
     ),
     (
         r"InvalidCertificate|invalid peer certificate|certificate verify",
@@ -63,17 +63,17 @@ _OTHERS = (
     (
         r"kind: TimedOut|TimedOut\b|operation timed out|TimeoutError",
         "is away: it did not answer in time",
-        "Letters wait in the spool; the next sync tries again.",
+        "Look at the network and at the endpoint.",
     ),
     (
         r"os error 28|os error 122|code: (28|122),|507 Insuff|NoSpaceLeft|QuotaExceeded|No space left|StorageFull",
         "is full",
-        "Make room there; letters wait in the spool until then.",
+        "Make room there.",
     ),
     (
         r"os error 30|code: 30,|ReadOnlyFilesystem|Read-only file system",
         "is read-only",
-        "Make it writable; letters wait in the spool until then.",
+        "Make it writable.",
     ),
     (
         r"PermanentRedirect|AuthorizationHeaderMalformed|without LOCATION",
@@ -88,18 +88,18 @@ _OTHERS = (
     (
         r"501 Not Impl|NotImplemented|NotSupported",
         "cannot create an object only where there is none",
-        "Letters need a store that honours `If-None-Match: *`.",
+        "Messages need a store that honours `If-None-Match: *`.",
     ),
     (
         r"\b429 |\b5\d\d [A-Z]|SlowDown",
         "has trouble of its own",
-        "Letters wait in the spool; the next sync tries again.",
+        "Ask those who run it, if it lasts.",
     ),
     (
         r"kind: Connect|Connection ?[Rr]efused|error sending request|[Cc]onnection (closed|reset)|"
         r"(Host|Network)Unreachable|error decoding response body|IncompleteMessage|kind: (Request|Interrupted|Decode)",
         "is away",
-        "Look at the network and at the endpoint; letters wait in the spool until then.",
+        "Look at the network and at the endpoint.",
     ),
 )
 # Said of a folder, where no obstore is between us and the kernel.

@@ -14,7 +14,7 @@ from . import box, letter, people, seal, spool, store
 from .keys import Keys
 
 _DAY = 86_400.0
-_NEVER = 10**11  # seconds since 1970, when an object that no try can open is looked at again
+_MONTH = 30 * _DAY
 
 
 class Progress(Protocol):
@@ -47,10 +47,6 @@ class OutOfTime(Exception):
     """The sync has used up its time; the next one goes on."""
 
 
-class Closed(seal.Refused):
-    """What this device cannot decrypt."""
-
-
 @dataclass
 class Trip:
     """One sync, from its listing to its report."""
@@ -63,10 +59,13 @@ class Trip:
     sent: spool.Sent
     state: dict[str, Any]
     until: float = float("inf")  # of time.monotonic
+    claim: bool = False  # whether this person may take an address that somebody with another key has
     progress: Progress = field(default_factory=Silent)
     pushed: dict[str, int] = field(default_factory=dict)  # by the recipient's address
     fetched: dict[str, int] = field(default_factory=dict)  # by the sender's address
     receipts: int = 0
+    unfinished: bool = False  # whether something was left for the next sync
+    sweeping: bool = False  # whether this one lists the whole of each person's letters
     refused: dict[str, str] = field(default_factory=dict)  # why, by key: what is new of it
     closed: int = 0  # letters from before this device that only another one of this person can open
     warnings: list[str] = field(default_factory=list)
@@ -93,6 +92,7 @@ class Trip:
             # What is wrong with it is nobody's but the store's, which may have all of it the next time.
             self.hold(key, size, f"the store has given {len(data)} of its {size} bytes")
         except store.Missing:
+            self.state["held"].pop(key, None)
             return None
         except store.TooLarge:
             self.refuse(key, size, f"it is larger than the {most} bytes allowed")
@@ -103,6 +103,10 @@ class Trip:
     def hold(self, key: str, size: int, why: str) -> None:
         """Leave an object where it is until the reason is gone; every sync looks again."""
         self.state["held"][key] = {"why": why, "size": size}
+
+    def keep_state(self) -> None:
+        """Leave what is known by now for the next sync, should this one be killed."""
+        notes.write(state_path(self.home), self.state)
 
     def refuse(self, key: str, size: int, why: str) -> None:
         """Look at an object again in a day, or when its size has changed: perhaps it was the store that was wrong."""
@@ -117,31 +121,28 @@ class Trip:
         self.refuse(key, size, refused.why)
         mine = self.known.get(self.keys.uid, {}).get("entry", {"recipients": []})
         parts = letter.parse_key(key)
-        if not isinstance(refused, Closed) or len(mine["recipients"]) < 2 or parts is None:
+        if not isinstance(refused, seal.NotForUs) or len(mine["recipients"]) < 2 or parts is None:
             return
         if letter.made_at(parts.name) <= (show.seconds_of(mine["made_at"]) or 0) + 1:
             if self.refused.pop(key, None):
                 self.closed += 1
-            self.state["refused"][key]["at"] = _NEVER
+            self.state["refused"][key]["for"] = int(_MONTH)
 
     def is_refused(self, key: str, size: int) -> bool:
         """Whether this object was refused before, and not so long ago."""
         about = self.state["refused"].get(key)
         if not isinstance(about, dict) or about.get("size") != size or type(about.get("at")) is not int:
             return False
-        return time.time() - float(about["at"]) < _DAY
+        pause = about.get("for")
+        return 0 <= time.time() - float(about["at"]) < (pause if type(pause) is int else _DAY)
 
     def signer(self, uid: str) -> str:
         """The key a person signs with."""
         return str(self.known[uid]["entry"]["verify_key"])
 
     def opened(self, kind: str, key: letter.Key, data: bytes) -> dict[str, Any]:
-        """The letter or receipt in an object, signed by the one in whose prefix it lies; seal.Refused, Closed."""
-        try:
-            plain = seal.decrypt(data, self.keys.identity)
-        except seal.Refused as refused:
-            raise Closed(refused.why) from None
-        document = seal.parsed(plain)
+        """The letter or receipt in an object, signed by the one in whose prefix it lies; seal.Refused."""
+        document = seal.opened(data, self.keys.identity)
         fault = letter.wrong(document, kind, key)
         if fault:
             raise seal.Refused(fault)
@@ -154,10 +155,9 @@ class Trip:
         An earlier sync that was killed may have uploaded it, in other bytes: each encryption is another. A store that
         keeps another number of bytes than it was given has failed.
         """
-        self.check_time()
         if not self.store.put_new(key, data):
             try:
-                if same(self.store.get(key, letter.MAX_SEALED_FILE)):
+                if same(self.store.get(key, letter.MAX_SEALED_FILE, self.progress.step)):
                     return
             except (store.Missing, store.TooLarge, seal.Refused):
                 pass
@@ -180,11 +180,12 @@ def load_state(home: str, url: str) -> dict[str, Any]:
     state = notes.read(state_path(home))
     if state.get("store") != url:
         state = {"store": url, "numbered": state.get("numbered", 0)}
-    for name in ("seen", "held", "refused", "waiting", "fetch"):
+    for name in ("seen", "held", "refused", "waiting", "fetch", "unshown", "put"):
         if not isinstance(state.get(name), dict):
             state[name] = {}
     for name in ("numbered", "narrow_at", "swept_at"):
-        if type(state.get(name)) is not int:
+        # A clock that was ahead once must not count until then.
+        if type(state.get(name)) is not int or (name != "numbered" and state[name] > time.time() + 60):
             state[name] = 0
     state.setdefault("said", None)
     state.setdefault("synced_at", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agent_team_os.post import files
+from agent_team_os.post import attached
 from agent_team_os.protocol import agentmap
 from agent_team_os.protocol.errors import CannotWrite, InvalidAttachment
 from conftest import tree
@@ -22,11 +23,11 @@ from support.cli import ORDINARY, PATIENCE, ROOT
 from support.sync_order import Lint
 
 LIMIT = 10 * 1_048_576
-HERE = f"import os, sys; sys.path[:0] = [{str(ROOT / 'scripts')!r}]; from agent_team_os.post import files\n"
+HERE = f"import os, sys; sys.path[:0] = [{str(ROOT / 'scripts')!r}]; from agent_team_os.post import attached\n"
 REFUSED = """
 from agent_team_os.protocol.errors import InvalidAttachment
 try:
-    files.take(sys.argv[2:], sys.argv[1])
+    attached.take(sys.argv[2:], sys.argv[1])
 except InvalidAttachment as error:
     print(error.message)
 """
@@ -47,7 +48,7 @@ def about(name: str, data: bytes) -> dict[str, Any]:
 
 def save(folder: Path, name: str, data: bytes) -> Path:
     """Save a file as a reader does."""
-    return Path(files.save(data, about(name, data), str(folder)))
+    return Path(attached.save(data, about(name, data), str(folder)))
 
 
 def refusal(spool: Path, *paths: Path, code: str = "") -> str:
@@ -68,7 +69,7 @@ def test_what_is_taken(tmp_path: Path, spool: Path) -> None:
         (tmp_path / name).write_bytes(data)
         (tmp_path / name).chmod(0o755)
     paths = [str(tmp_path / name) for name in contents]
-    assert files.take([*paths, paths[0]], str(spool)) == [
+    assert attached.take([*paths, paths[0]], str(spool)) == [
         *(about(name, data) for name, data in contents.items()),
         about("Bericht für März.pdf", b"\x00\xff"),
     ]
@@ -81,7 +82,7 @@ def test_the_bytes_at_the_time_of_sending(tmp_path: Path, spool: Path) -> None:
     """What is written into the file afterwards does not change the copy."""
     path = tmp_path / "a"
     path.write_bytes(b"before")
-    files.take([str(path)], str(spool))
+    attached.take([str(path)], str(spool))
     path.write_bytes(b"after!")
     assert (spool / "0").read_bytes() == b"before"
 
@@ -94,13 +95,20 @@ def test_the_limits(tmp_path: Path, spool: Path) -> None:
     small = tmp_path / "small"
     small.touch()
     with pytest.raises(InvalidAttachment, match="10485761 bytes, more than the 10485760 allowed"):
-        files.take([str(small), str(path)], str(spool))
+        attached.take([str(small), str(path)], str(spool))
     with pytest.raises(InvalidAttachment, match="21 files, more than 20"):
-        files.take([str(small)] * 21, str(spool))
+        attached.take([str(small)] * 21, str(spool))
     assert os.listdir(spool) == []
     os.truncate(path, LIMIT)
-    assert files.take([str(path), *[str(small)] * 19], str(spool))[0]["size"] == LIMIT
+    assert attached.take([str(path), *[str(small)] * 19], str(spool))[0]["size"] == LIMIT
     assert len(os.listdir(spool)) == 20
+
+
+def test_one_limit_for_all() -> None:
+    """How large a file may be stands in one place of the program."""
+    sources = (ROOT / "scripts/agent_team_os").rglob("*.py")
+    named = [path.name for path in sources if re.search(r"\b10 \* (1_048_576|1024)|10_485_760", path.read_text())]
+    assert named == ["attachments.py"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +134,7 @@ def test_what_cannot_travel(kind: str, tmp_path: Path, spool: Path, monkeypatch:
     elif kind in ("bytes", "a\\b"):
         Path(given.get(kind, kind)).touch()
     with pytest.raises(InvalidAttachment) as caught:
-        files.take([str(fine), given.get(kind, kind)], str(spool))
+        attached.take([str(fine), given.get(kind, kind)], str(spool))
     assert caught.value.message
     assert caught.value.hint
     assert os.listdir(spool) == []
@@ -160,7 +168,7 @@ def test_durable(tmp_path: Path, spool: Path) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
     for path in paths:
         path.write_bytes(b"x")
-    code = HERE + "files.take(sys.argv[2:], sys.argv[1]); os.write(1, b'done')"
+    code = HERE + "attached.take(sys.argv[2:], sys.argv[1]); os.write(1, b'done')"
     argv = [sys.executable, "-I", "-B", "-c", code, str(spool), *map(str, paths)]
     with trace.Traced(argv, cwd=tmp_path, env={}) as run:
         calls = run.finish().calls
@@ -175,10 +183,10 @@ def test_durable(tmp_path: Path, spool: Path) -> None:
 def test_the_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are saved below the folder of Claude Code, which people are told with `~`."""
     monkeypatch.setenv("HOME", "/home/alex")
-    assert files.inbox({}) == files.inbox({"CLAUDE_CONFIG_DIR": ""}) == "/home/alex/.claude/shared/inbox"
-    path = os.path.join(files.inbox({}), "domain-research.csv")
+    assert attached.inbox({}) == attached.inbox({"CLAUDE_CONFIG_DIR": ""}) == "/home/alex/.claude/shared/inbox"
+    path = os.path.join(attached.inbox({}), "domain-research.csv")
     assert agentmap.short(path) == "~/.claude/shared/inbox/domain-research.csv"
-    assert files.inbox({"CLAUDE_CONFIG_DIR": "/srv/claude/"}) == "/srv/claude/shared/inbox"
+    assert attached.inbox({"CLAUDE_CONFIG_DIR": "/srv/claude/"}) == "/srv/claude/shared/inbox"
 
 
 def test_saving(tmp_path: Path) -> None:
@@ -194,9 +202,9 @@ def test_saving(tmp_path: Path) -> None:
 def test_other_bytes_than_were_sent(data: bytes, tmp_path: Path) -> None:
     """Bytes without the size and the sum that the letter tells are never written."""
     with pytest.raises(InvalidAttachment, match=r"a\.txt does not hold the bytes that were sent"):
-        files.save(data, about("a.txt", b"data"), str(tmp_path / "inbox"))
+        attached.save(data, about("a.txt", b"data"), str(tmp_path / "inbox"))
     with pytest.raises(InvalidAttachment):
-        files.save(b"data", {**about("a.txt", b"data"), "size": 5}, str(tmp_path / "inbox"))
+        attached.save(b"data", {**about("a.txt", b"data"), "size": 5}, str(tmp_path / "inbox"))
     assert not (tmp_path / "inbox").exists()
 
 
@@ -262,7 +270,7 @@ def test_a_link_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "inbox").symlink_to("real")
     for name in ("inbox", "inbox/"):
         with pytest.raises(CannotWrite, match="it is a symbolic link"):
-            files.save(b"x", about("a.csv", b"x"), f"{tmp_path}/{name}")
+            attached.save(b"x", about("a.csv", b"x"), f"{tmp_path}/{name}")
     assert os.listdir(tmp_path / "real") == []
     assert save(tmp_path / "inbox/inbox", "a.csv", b"x").resolve() == tmp_path / "real/inbox/a.csv"
 
@@ -281,7 +289,7 @@ def test_memory(tmp_path: Path, spool: Path) -> None:
     path = save(tmp_path / "inbox", "a", data)
     tracemalloc.start()
     try:
-        files.take([str(path)] * 5, str(spool))
+        attached.take([str(path)] * 5, str(spool))
         assert tracemalloc.get_traced_memory()[1] < 2.1 * LIMIT
         assert save(tmp_path / "inbox", "a", data) == path
         assert tracemalloc.get_traced_memory()[1] < 2.1 * LIMIT  # beside `data`, which was there before
