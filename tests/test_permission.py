@@ -24,7 +24,7 @@ VERBS = (
     "msg list", "msg read", "msg users", "msg outbox", "msg sync",
 )  # fmt: skip
 # Of these verbs what a person should have wanted, or what is no business of a model.
-KEPT = ("--allow-secret", "--batch", "--task", "--once")
+KEPT = {"--allow-secret", "--batch", "--task", "--once", "msg read --save"}
 ID = "msg-20260520-091812-1a2b3c4d"
 HONEST = [
     # reading
@@ -83,7 +83,7 @@ HONEST = [
     "ATO plan propose - --json <<'EOF'\n{\"objective\": \"x\", \"tasks\": []}\nEOF",
     # people
     *("ATO msg list", "ATO msg list --all --json", "ATO msg read", "ATO msg read 3 --json"),
-    *("ATO msg read --save sub 3", "ATO msg users", "ATO msg outbox --json", "ATO msg sync", "ATO msg read --help"),
+    *("ATO msg users", "ATO msg outbox --json", "ATO msg sync", "ATO msg read --help"),
     # heredocs
     "ATO send dev note --body - <<'EOF'\nnote: a\nEOF",
     "ATO send dev note --body - <<'EOF'\nnote: a\nEOF\n",
@@ -165,7 +165,7 @@ def test_every_option_is_judged(place: Place, verb: str) -> None:
     called = "ATO plan propose -" if verb == "plan propose" else f"ATO {verb}"
     everything = {name: option for other in every() for name, option in options(other).items()}
     for name, option in everything.items():
-        allowed = verb in VERBS and name in known and name not in KEPT
+        allowed = verb in VERBS and name in known and not KEPT & {name, f"{verb} {name}"}
         words = [f"{called} {name}"]
         if not option.is_flag:
             assert option.nargs == 1
@@ -301,12 +301,21 @@ def test_a_helper_in_the_project_asks(place: Place) -> None:
     [
         "msg", "msg alex Hello", "msg send alex Hello", "msg send alex - <<'EOF'\nHello\nEOF", "msg max",
         "msg setup --yes", "msg verify alex --yes", "msg device add", "msg device accept age1x", "msg sync --once",
-        "msg --json list", "msg --json send alex Hello", "msg lists", "msg read --save OUT",
+        "msg --json list", "msg --json send alex Hello", "msg lists",
     ],
 )  # fmt: skip
 def test_what_leaves_the_machine_asks(place: Place, line: str) -> None:
     """A person is asked before a message goes to somebody, in any form, and before keys or trust are changed."""
     assert not place.passes(f"ATO {line}")
+
+
+@pytest.mark.parametrize(
+    "words", ["--save sub 3", "3 --save .", "--save=WS/sub", "--save OUT", "--json --save sub/new"]
+)
+def test_a_stranger_s_file_in_the_project_asks(place: Place, words: str) -> None:
+    """Files of people go into their own folder unasked, and into the project, where some names are run, not."""
+    assert not place.passes(f"ATO msg read {words}")
+    assert place.passes("ATO msg read 3")
 
 
 @pytest.mark.parametrize("verb", ["send dev note", "reply x7q3 response", "handoff dev", "inbox", "read", "bus"])

@@ -63,6 +63,28 @@ DENIED = {
         "a'to' res\"ume\"",
         f'"{ROOT}/scripts/ato" resume',
     ],
+    "says whose a key is": [
+        "ato msg verify alex --yes",
+        "ato msg verify alex --fingerprint '0123 4567'",
+        "ato msg --json verify alex",
+        f'"{ROOT}/scripts/ato" msg verify alex --yes',
+        "env -i HOME=$HOME ato msg ver'ify' alex --yes",
+        "setsid ato msg verify alex --yes",
+        "A=ato; $A msg verify alex",
+        "yes | ato msg verify alex",
+        "python -m agent_team_os msg verify alex --yes",
+        "script -qc 'ato msg verify alex' /dev/null",
+        "ato msg list && ato msg verify alex",
+    ],
+    "hands your user's keys": [
+        "ato msg device accept age1x --yes",
+        "ato msg device --json accept age1x",
+        "ato msg --json device accept age1x",
+        f'"{ROOT}/scripts/ato" msg device accept age1x',
+        "agent-team-os msg de\\vice accept age1x --yes",
+        "`which ato` msg device accept age1x",
+        "echo y | ato msg device accept age1x",
+    ],
     "types a command": [
         f"claude -p '/god confirm {PLAN}'",
         f"claude -p '/agent-team-os:god confirm {PLAN}'",
@@ -97,6 +119,14 @@ HARMLESS = [
     "ato send dev note --summary 'We plan launch for May; please confirm'",
     "ato send dev note --body - <<'EOF'\nsummary: plan confirm\n\nPlease resume the work on the hook.\nEOF",
     "git commit -m 'Plan launch day' && git push",
+    *("ato msg list", "ato msg read 3 && ls", "ato msg users; ls", "ato msg setup; ls", "ato msg verified hi; ls"),
+    *("ato msg device add --store /srv/mail", "ato msg device --help; ls", "$A msg device add", "ato msg sync; ls"),
+    "ato msg send alex 'Please verify, then accept the device'",
+    "ato msg alex 'To be sure: ato msg verify max, and msg device accept'",
+    "ato msg alex - --attach x.csv <<'EOF'\nPlease call: ato msg verify max\nato msg device accept age1x\nEOF",
+    "ato send dev note --summary 'msg verify is a verb' && ls",
+    "git commit -m 'Refuse ato msg verify and ato msg device accept in sessions'",
+    "grep -rn 'ato msg verify' docs",
     "grep -rn 'plan confirm' docs",
     "echo 'hooks/running is a folder' > notes.txt",
     "claude -p 'Summarise /bus and say what god mode is'",
@@ -128,7 +158,8 @@ def test_denied(what: str, command: str) -> None:
     why = rail.refusal(asked(command))
     assert f"this command {what}" in why
     assert "\n" not in why
-    for way in ("/god confirm", "/bus resume", "ato plan confirm", "ato plan launch", "ato resume"):
+    ways = ("plan confirm", "plan launch", "resume", "msg verify", "msg device accept")
+    for way in ("/god confirm", "/bus resume", *(f"ato {verb}" for verb in ways)):
         assert way in why
 
 
@@ -167,7 +198,8 @@ def test_the_helper_is_not_let_pass(team: Team) -> None:
     dev = Desk(team, "dev")
     helper = f'"{ROOT}/scripts/ato"'
     assert decision(dev.fire("PreToolUse", **asked(f"{helper} inbox"))) == ("allow", "")
-    for words in ("resume", f"plan confirm {PLAN}", f"plan launch {PLAN}", "hook Stop"):
+    persons = ("resume", f"plan confirm {PLAN}", f"plan launch {PLAN}", "msg verify alex", "msg device accept age1x")
+    for words in (*persons, "hook Stop"):
         assert decision(dev.fire("PreToolUse", **asked(f"{helper} {words}")))[0] == "deny"
 
 
@@ -190,6 +222,7 @@ def test_odd_input(team: Team) -> None:
         "$a ",
         "'\\\n",
         "ato plan -a ",
+        "ato msg device -a ",
         "a" * 9,
         "$",
         "$(",

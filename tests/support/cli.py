@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional, Union
 
+from agent_team_os.mail import person
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = [sys.executable, "-I", "-S", str(ROOT / "scripts/agent_team_os/__main__.py")]
 PATIENCE = 60  # seconds after which a process counts as hung; no test asserts any shorter time
@@ -34,6 +36,15 @@ def _ordinary() -> list[str]:
 ORDINARY = _ordinary()
 
 
+def _alone() -> list[str]:
+    """What lets a command not see that the test run was started from a session; nothing where it was not."""
+    script = str(Path(__file__).with_name("orphan.py"))
+    return [sys.executable, "-I", "-S", script] if person.in_session(os.environ) else []
+
+
+ALONE = _alone()
+
+
 def environment(home: Path, **more: str) -> dict[str, str]:
     """The variables of a person whose home is `home`: nothing but HOME and PATH, and `more`."""
     return {"HOME": str(home), "PATH": os.environ.get("PATH", os.defpath), **more}
@@ -47,7 +58,7 @@ def ato(
     Without `stdin` it is empty. UnicodeDecodeError if what it prints is not UTF-8.
     """
     given = stdin.encode("utf-8") if isinstance(stdin, str) else stdin or b""
-    command = [*ORDINARY, *PROGRAM, *args]
+    command = [*ORDINARY, *ALONE, *PROGRAM, *args]
     done = subprocess.run(
         command, cwd=cwd, env=dict(home_env), input=given, capture_output=True, timeout=PATIENCE, check=False
     )

@@ -60,6 +60,7 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
         try:
             error = post_setup.publish(here.home, os.environ, url)
         except people.AddressTaken as taken:
+            _must_be_outside("whether a lost key is replaced a person says", "ato msg setup")
             output.note(f"{taken.message}\nOn a second device of yours, call there instead: ato msg device add")
             ask.agree("Is that key yours and lost, and shall this one take its place?")
             error = post_setup.publish(here.home, os.environ, url, claim=True)

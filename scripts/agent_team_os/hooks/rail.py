@@ -25,7 +25,8 @@ _TYPIST = r"(?<![\w.-])(?:claude(?:-code)?|tmux|screen|expect|script)(?![\w./-])
 _COMMAND = r"(?<![\w./~-])/(?:agent-team-os:)?(?:god|bus resume)(?![\w./-])"
 # What reads and runs nothing. In one plain command of theirs the words are looked for or written, not run.
 _READERS = frozenset(("cat", "echo", "git", "grep", "head", "less", "ls", "printf", "rg", "tail", "vim"))
-_ALONE = ("hook", "resume", ("plan", "confirm"), ("plan", "launch"))  # of our program's verbs
+# Of our program's verbs.
+_ALONE = ("hook", "resume", ("plan", "confirm"), ("plan", "launch"), ("msg", "verify"), ("msg", "device"))
 # All patterns of a rule must be there, in any order.
 _RULES = (
     ((r"(?<![\w-])hooks/run(?![\w./-])",), "calls a hook of this plugin by hand"),
@@ -33,6 +34,8 @@ _RULES = (
     ((_OURS + rf"plan {_OPTIONS}confirm\b",), "confirms a plan"),
     ((_OURS + rf"plan {_OPTIONS}launch\b",), "opens sessions"),
     ((_OURS + r"resume(?![\w./-])",), "lifts a halt"),
+    ((_OURS + rf"msg {_OPTIONS}verify(?![\w./-])",), "says whose a key is"),
+    ((_OURS + rf"msg {_OPTIONS}device {_OPTIONS}accept(?![\w./-])",), "hands your user's keys to a device"),
     ((_TYPIST, _COMMAND), "types a command into a session"),
 )
 
@@ -52,7 +55,8 @@ def refusal(given: dict[str, Any]) -> str:
             return (
                 f"agent-team-os: this command {what}, which only a person may do. Do not look for another way: "
                 "tell your user what you need. A person types /god confirm PLAN or /bus resume in a session, or runs "
-                "ato plan confirm, ato plan launch or ato resume at a terminal outside of any session."
+                "ato plan confirm, ato plan launch, ato resume, ato msg verify or ato msg device accept at a terminal "
+                "outside of any session."
             )
     return ""
 

@@ -59,10 +59,27 @@ def _writes_to_us(client: int) -> bool:
 
 def at_terminal(environ: Mapping[str, str], stdin: int = 0) -> str:
     """Why a command was not typed by a person at a terminal outside of any session; empty if it was."""
-    if any(environ.get(name) for name in _MARKS):
+    if _is_marked(environ):
         return "this is a shell of a session"
     if not os.isatty(stdin):
         return "nobody is at a terminal here"
-    if any(process.has_variable(pid, *_MARKS) for pid in process.ancestors()):
+    if _is_below_a_session():
         return "this terminal was opened from a session"
     return ""
+
+
+def in_session(environ: Mapping[str, str]) -> str:
+    """Why a command may be a model's: it was called from a session; empty if it was not, as by a script of a person."""
+    if _is_marked(environ):
+        return "this is a shell of a session"
+    if _is_below_a_session():
+        return "this was started from a session"
+    return ""
+
+
+def _is_marked(environ: Mapping[str, str]) -> bool:
+    return any(environ.get(name) for name in _MARKS)
+
+
+def _is_below_a_session() -> bool:
+    return any(process.has_variable(pid, *_MARKS) for pid in process.ancestors())
