@@ -3,7 +3,8 @@
 The rules behind every function here: data is fsynced before it gets the name readers look for, the folder is
 fsynced before anybody is told yes, `link` publishes and never overwrites, `rename` replaces only what is
 derived or what the caller holds a lock on. A failed fsync is an error, never retried: the kernel may already
-have dropped the pages. Modes are 0600 and 0700 whatever the umask.
+have dropped the pages. What could not be finished is removed, so that a full disk does not stay full of it.
+Modes are 0600 and 0700 whatever the umask.
 """
 
 from __future__ import annotations
@@ -167,24 +168,42 @@ def flush(paths: Mapping[int, str]) -> dict[int, OSError]:
 
 
 def create(path: str, data: bytes) -> None:
-    """Write a new file and fsync it; FileExistsError if the name is taken. The folder is not synced."""
+    """Write a new file and fsync it; FileExistsError if the name is taken. The folder is not synced.
+
+    OSError: there is no file.
+    """
     fd = begin(path, data)
     try:
         sync(fd, path)
+    except BaseException:
+        _discard(path)
+        raise
     finally:
         os.close(fd)
 
 
 def begin(path: str, data: bytes) -> int:
-    """A new file with this content, still open and not yet durable; FileExistsError if the name is taken."""
+    """A new file with this content, still open and not yet durable; FileExistsError if the name is taken.
+
+    OSError: there is no file.
+    """
     fd = os.open(path, _CREATE, 0o600)
     try:
         os.fchmod(fd, 0o600)
         write_all(fd, data)
     except BaseException:  # nobody else could close it
+        _discard(path)
         os.close(fd)
         raise
     return fd
+
+
+def _discard(path: str) -> None:
+    """Take away what could not be finished, if the disk lets us; the error that is on its way says the rest."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def replace(path: str, data: bytes) -> None:
@@ -200,19 +219,24 @@ def replace_all(contents: Mapping[str, bytes]) -> None:
     """As `replace`, of several names in one folder. OSError: some may have their new content, some the old."""
     opened: dict[int, str] = {}
     try:
-        for path, data in contents.items():
-            try:
-                opened[begin(_temporary(path), data)] = path
-            except FileExistsError:
-                os.unlink(_temporary(path))
-                opened[begin(_temporary(path), data)] = path
-        for error in flush(opened).values():
-            raise error
-    finally:
-        for fd in opened:
-            os.close(fd)
-    for path in contents:
-        os.rename(_temporary(path), path)
+        try:
+            for path, data in contents.items():
+                try:
+                    opened[begin(_temporary(path), data)] = path
+                except FileExistsError:
+                    os.unlink(_temporary(path))
+                    opened[begin(_temporary(path), data)] = path
+            for error in flush(opened).values():
+                raise error
+        finally:
+            for fd in opened:
+                os.close(fd)
+        for path in contents:
+            os.rename(_temporary(path), path)
+    except BaseException:
+        for path in opened.values():
+            _discard(_temporary(path))
+        raise
     for folder in {os.path.dirname(path) for path in contents}:
         sync_folder(folder)
 
