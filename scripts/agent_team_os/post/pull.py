@@ -7,7 +7,7 @@ from typing import Any
 
 from ..protocol import agentmap, show
 from ..protocol.errors import CannotWrite, StoreFailed
-from ..storage import files
+from ..storage import files, lock
 from . import box, directory, letter, people, seal, spool, store
 from .trip import Trip
 
@@ -90,11 +90,17 @@ def _narrow(trip: Trip, now: float, listed: Listing) -> Listing:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for listing in pool.map(one, wanted):
             found.update(listing)
-    for prefix in [prefix for prefix, size in found.items() if size < 0]:
+    denied = [prefix for prefix, size in found.items() if size < 0]
+    for prefix in denied:
         del found[prefix]
         trip.warnings.append(f"The store does not let you list {prefix}; ask those who run it for that right.")
+    held = trip.state["held"]
+    if sweep:  # all there is was listed; what is held and is not there any more is gone
+        gone = [key for key in held if key not in found and not key.startswith(tuple(denied))]
+        for key in gone:
+            del held[key]
     # What is listed now counts more than what was when it was held; what is held may not be listed this time.
-    return {**{key: about["size"] for key, about in trip.state["held"].items()}, **listed, **found}
+    return {**{key: about["size"] for key, about in held.items()}, **listed, **found}
 
 
 def entries(trip: Trip, listed: Listing) -> None:
@@ -288,7 +294,8 @@ def fetch(trip: Trip, document: dict[str, Any], number: int) -> None:
     place = box.files_folder(trip.home)
     try:
         files.make_folder(place)
-        files.replace(target, data)
+        with lock.guard(trip.home, "@people"):  # a sync and a `msg read` may bring the same file at once
+            files.replace(target, data)
     except OSError as error:
         what = f"cannot write into {agentmap.short(place)}: {error.strerror or error}"
         raise CannotWrite(what, "Mend that and read again.") from None

@@ -76,7 +76,7 @@ def _publish(trip: Trip) -> None:
             try:
                 data = trip.store.get(key, letter.MAX_ENTRY)
             except (store.Missing, store.TooLarge):
-                raise _alien(trip, "it is none") from None
+                raise _alien(trip, "what stands there is no entry") from None
         learn(trip, data)
 
 

@@ -77,8 +77,9 @@ def _told(
     environ: Mapping[str, str], one: trip.Trip | None, state: dict[str, Any], shown: bool
 ) -> tuple[dict[str, str], list[str]]:
     """Notify whoever is to be; what there is to be shown, with what nobody has seen of earlier syncs."""
-    refused: dict[str, str] = state["unshown"].get("refused", {})
-    warnings: list[str] = state["unshown"].get("warnings", [])
+    left = state["unshown"]
+    refused: dict[str, str] = left.get("refused") if isinstance(left.get("refused"), dict) else {}
+    warnings: list[str] = left.get("warnings") if isinstance(left.get("warnings"), list) else []
     if one is not None:
         refused = {**refused, **one.refused}
         for event, counts in (("pushed", one.pushed), ("fetched", one.fetched)):

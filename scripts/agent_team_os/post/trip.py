@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -117,16 +118,22 @@ class Trip:
         self.state["held"].pop(key, None)
 
     def pass_over(self, key: str, size: int, refused: seal.Refused) -> None:
-        """As `refuse`; but what was written before this person's last device was added is only counted."""
+        """As `refuse`; but what was written before this device was added is only counted, and left for a month."""
         self.refuse(key, size, refused.why)
-        mine = self.known.get(self.keys.uid, {}).get("entry", {"recipients": []})
         parts = letter.parse_key(key)
-        if not isinstance(refused, seal.NotForUs) or len(mine["recipients"]) < 2 or parts is None:
+        if parts is None or not isinstance(refused, seal.NotForUs) or letter.made_at(parts.name) > self._added() + 1:
             return
-        if letter.made_at(parts.name) <= (show.seconds_of(mine["made_at"]) or 0) + 1:
-            if self.refused.pop(key, None):
-                self.closed += 1
-            self.state["refused"][key]["for"] = int(_MONTH)
+        if self.refused.pop(key, None):
+            self.closed += 1
+        self.state["refused"][key]["for"] = int(_MONTH)
+
+    def _added(self) -> float:
+        """When this device was added to those of its person, in seconds since 1970; 0 for the first of them."""
+        mine = self.known.get(self.keys.uid, {})
+        for entry in [*mine.get("chain", ()), *([mine["entry"]] if mine else ())]:
+            if self.keys.recipient in entry["recipients"]:
+                return 0.0 if entry["number"] == 1 else show.seconds_of(entry["made_at"]) or 0.0
+        return 0.0
 
     def is_refused(self, key: str, size: int) -> bool:
         """Whether this object was refused before, and not so long ago."""
@@ -175,17 +182,34 @@ def state_path(home: str) -> str:
     return os.path.join(people.folder(home), "sync.json")
 
 
+def _is_about(one: object) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("why"), str) and type(one.get("size")) is int
+
+
+# What each part of the state holds by key; what is otherwise was damaged and is left out.
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "seen": letter.is_id,
+    "held": _is_about,
+    "refused": _is_about,
+    "waiting": lambda one: isinstance(one, str),
+    "fetch": lambda one: isinstance(one, str),
+    "put": lambda one: isinstance(one, dict),
+    "unshown": lambda one: isinstance(one, (dict, list)),
+}
+
+
 def load_state(home: str, url: str) -> dict[str, Any]:
     """What earlier syncs with this store have left."""
     state = notes.read(state_path(home))
     if state.get("store") != url:
         state = {"store": url, "numbered": state.get("numbered", 0)}
-    for name in ("seen", "held", "refused", "waiting", "fetch", "unshown", "put"):
-        if not isinstance(state.get(name), dict):
-            state[name] = {}
+    for name, fits in _FITS.items():
+        given = state.get(name)
+        state[name] = {key: one for key, one in given.items() if fits(one)} if isinstance(given, dict) else {}
     for name in ("numbered", "narrow_at", "swept_at"):
         # A clock that was ahead once must not count until then.
-        if type(state.get(name)) is not int or (name != "numbered" and state[name] > time.time() + 60):
+        most = float("inf") if name == "numbered" else time.time() + 60
+        if type(state.get(name)) is not int or not 0 <= state[name] <= most:
             state[name] = 0
     state.setdefault("said", None)
     state.setdefault("synced_at", None)
