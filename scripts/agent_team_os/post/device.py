@@ -12,7 +12,7 @@ from typing import Any
 from ..protocol import schemas
 from ..protocol.errors import InvalidLetter, NotSetUp, StoreFailed
 from ..storage import lock
-from . import box, directory, keys, letter, me, notice, people, pull, push, seal, spool, store, sync, trip
+from . import box, directory, keys, letter, listing, me, notice, people, push, seal, spool, store, sync, trip
 
 _GRANTS = 20  # looked at of one person, the last ones
 
@@ -35,7 +35,7 @@ def accept(home: str, environ: Mapping[str, str], url: str, recipient: str) -> N
     with lock.guard(home, sync.LOCK):
         one = _trip(home, environ, url, mine)
         listed = dict(one.store.keys(f"{letter.ROOT}dir/"))
-        pull.entries(one, listed)
+        listing.entries(one, listed)
         push.entry(one, listed)
         mine = one.keys
         devices = one.known[mine.uid]["entry"]["recipients"]
@@ -69,7 +69,7 @@ def find(home: str, environ: Mapping[str, str], url: str, address: str) -> list[
     with lock.guard(home, sync.LOCK):
         spool.prepare(home)
         one = _trip(home, environ, url, mine)
-        pull.entries(one, dict(one.store.keys(f"{letter.ROOT}dir/")))
+        listing.entries(one, dict(one.store.keys(f"{letter.ROOT}dir/")))
         for uid, about in one.known.items():
             entry = about["entry"]
             if entry["address"] != address or recipient not in entry["recipients"]:

@@ -11,7 +11,7 @@ from typing import Any
 from ..protocol import show
 from ..protocol.errors import BusError, StoreFailed
 from ..storage import lock, notes
-from . import box, keys, notify, people, pull, push, spool, store, trip
+from . import box, keys, listing, notify, people, pull, push, spool, store, trip
 
 LOCK = "@people-sync"  # of the sync that is at work
 _NEXT = "@people-next"  # of the sync that waits for its turn
@@ -103,8 +103,8 @@ def wait_for_turn(home: str) -> None:
 
 def _both_ways(one: trip.Trip) -> None:
     """What takes a moment goes first: a large file on a slow line must not keep all the rest for ever."""
-    listed = pull.look(one)
-    pull.entries(one, listed)
+    listed = listing.look(one)
+    listing.entries(one, listed)
     pull.letters(one, listed)
     if one.sweeping and not one.unfinished:
         one.state["swept_at"] = int(time.time())
