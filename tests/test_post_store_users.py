@@ -39,7 +39,8 @@ def place() -> Iterator[Path]:
     """A folder every user of this machine can reach."""
     if os.geteuid() != 0:
         pytest.fail("what one user of a machine can do to another is tried as two users, which takes root")
-    with tempfile.TemporaryDirectory() as name:
+    # Not where TMPDIR says: the folders above that may be one user's alone.
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
         Path(name).chmod(0o755)
         yield Path(name)
 

@@ -45,7 +45,7 @@ LOW = sorted(path for layer in ("protocol", "storage", "mail", "hooks") for path
 # What hooks import of mail between people: the first at every start of a session, the others for /msg.
 LOW += [
     PACKAGE / f"post/{name}.py"
-    for name in ("notice", "box", "files", "letter", "me", "page", "people", "reading", "spool")
+    for name in ("notice", "box", "attached", "letter", "me", "page", "people", "reading", "spool")
 ]
 
 
