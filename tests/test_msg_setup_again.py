@@ -31,6 +31,9 @@ def test_an_address_that_another_key_has(tmp_path: Path) -> None:
     assert alex.json("users")["people"][0]["fingerprint"] in done.stderr
     done = other.run("sync")  # and none that starts by itself does it either
     assert (done.returncode, entries(url)) == (2, 1)
+    error = other.refused(2, "not-verified", "setup", *options, "--yes", CLAUDECODE="1")  # nor can a model
+    assert "outside of sessions" in error["hint"]
+    assert entries(url) == 1
     assert other.json("setup", *options, "--yes")["error"] is None
     assert entries(url) == 2
 
