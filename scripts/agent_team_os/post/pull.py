@@ -122,8 +122,10 @@ def attachments(trip: Trip) -> None:
             try:
                 for number in range(len(document["attachments"])):
                     fetch(trip, document, number)
-            except (seal.Refused, store.Denied, CannotWrite) as fault:
+            except (seal.Refused, store.Denied) as fault:
                 failed[letter.name_of(document)] = str(fault)  # reading the letter tries again, and says it
+            except CannotWrite as fault:  # there may be room again when the next sync tries
+                trip.warnings.append(f"A file was not fetched: {fault.message}")
     finally:
         trip.progress.end()
 
