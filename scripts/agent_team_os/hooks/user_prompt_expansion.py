@@ -77,8 +77,7 @@ def run(home: str, verb: str, given: dict[str, Any], environ: Mapping[str, str],
 
 def refusal(error: BusError) -> str:
     """Why a command did not work, framed: it may quote anybody."""
-    stop = "" if error.message.endswith((".", "?", "!")) or not error.hint else "."
-    words = show.calls(show.one_line(f"{error.message}{stop} {error.hint}".strip(), 800), f'"{layout.launcher()}"')
+    words = show.calls(show.one_line(error.words(), 800), f'"{layout.launcher()}"')
     return frame.frame([words], frame.REFUSAL)
 
 

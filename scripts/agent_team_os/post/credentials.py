@@ -158,7 +158,7 @@ def _may_be_on_aws(endpoint: str | None, environ: Mapping[str, str]) -> bool:
 
 def _boto3(profile: str, where: str) -> Any:
     try:
-        import boto3  # type: ignore[import-not-found,unused-ignore]
+        import boto3  # type: ignore[import-not-found,unused-ignore]  # it is there only where a profile needs it
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ImportError:
         raise NotInstalled(
@@ -167,7 +167,7 @@ def _boto3(profile: str, where: str) -> Any:
         ) from None
     try:
         return Boto3CredentialProvider(boto3.Session(profile_name=profile))
-    except Exception:
+    except Exception:  # whatever it raises, and its words may hold a secret
         raise StoreFailed(
             f"boto3 has no credentials of the profile {profile} for the store {where}.",
             "Log in again, as with `aws sso login`.",

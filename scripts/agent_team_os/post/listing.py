@@ -20,7 +20,7 @@ _BATCH = 50  # entries fetched before they are taken in
 
 
 def look(trip: Trip) -> Listing:
-    """What there is that may be new; nothing is fetched.
+    """What there is that may be new.
 
     One listing of everything where the store allows it and is not too large. Else one for each person, from a day
     before the last letter seen, since ids are made when a letter is written and not when it arrives; once a day each
@@ -28,15 +28,13 @@ def look(trip: Trip) -> Listing:
     """
     now = time.time()
     if now - trip.state["narrow_at"] > _WEEK:
-        failed: StoreFailed | None = None
         try:
             found = dict(trip.store.keys(letter.ROOT, most=_WIDE))
             if len(found) <= _WIDE:
                 return found
-        except StoreFailed as error:
-            failed = error
-        # Only if a small listing comes it was the size, or our rights; else the store is away.
-        people_only = _directory(trip) if not failed or isinstance(failed, store.Denied) else _or_raise(trip, failed)
+        except StoreFailed:
+            pass  # it may be our rights or its size; if the store is away, the small listing says so
+        people_only = _directory(trip)
         trip.state["narrow_at"] = int(now)
         return _narrow(trip, now, people_only)
     return _narrow(trip, now, _directory(trip))
@@ -44,13 +42,6 @@ def look(trip: Trip) -> Listing:
 
 def _directory(trip: Trip) -> Listing:
     return dict(trip.store.keys(f"{letter.ROOT}dir/"))
-
-
-def _or_raise(trip: Trip, failed: StoreFailed) -> Listing:
-    try:
-        return _directory(trip)
-    except StoreFailed:
-        raise failed from None
 
 
 def _narrow(trip: Trip, now: float, listed: Listing) -> Listing:

@@ -50,7 +50,7 @@ def try_store(environ: Mapping[str, str], mine: keys.Keys, url: str) -> tuple[li
         opened = store.open_store(url, environ)
         return store.probe(opened, f"{letter.ROOT}from/{mine.uid}/probe/{letter.new_id()}"), ""
     except StoreFailed as error:
-        return [], f"{error.message.rstrip('.')}. {error.hint}".strip()
+        return [], error.words()
 
 
 def settle(home: str, url: str) -> None:

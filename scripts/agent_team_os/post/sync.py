@@ -47,7 +47,7 @@ def run(
             _both_ways(one)
             state["error"], state["synced_at"], unfinished = None, show.timestamp(), one.unfinished
         except BusError as error:
-            failed, state["error"] = error, words(error)
+            failed, state["error"] = error, error.words()
         except trip.OutOfTime:
             unfinished, state["error"], state["synced_at"] = True, None, show.timestamp()
         finally:
@@ -65,12 +65,6 @@ def run(
         "held": {key: about["why"] for key, about in state["held"].items()}, "refused": refused,
         "unfinished": unfinished, "error": state["error"], "warnings": warnings,
     }  # fmt: skip
-
-
-def words(error: BusError) -> str:
-    """What went wrong and what to do, in one text."""
-    stop = "" if error.message.endswith((".", "?", "!")) or not error.hint else "."
-    return f"{error.message}{stop} {error.hint}".strip()
 
 
 def _told(

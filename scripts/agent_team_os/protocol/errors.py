@@ -21,6 +21,11 @@ class BusError(Exception):
         self.message = message
         self.hint = hint
 
+    def words(self) -> str:
+        """What went wrong and what to do, in one text."""
+        stop = "" if self.message.endswith((".", "?", "!")) or not self.hint else "."
+        return f"{self.message}{stop} {self.hint}".strip()
+
     def document(self) -> dict[str, object]:
         """The error as `--json` prints it (schemas/error.schema.json)."""
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
