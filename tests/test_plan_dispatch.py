@@ -71,7 +71,7 @@ def test_the_briefs(gods: Team) -> None:
 
 
 def test_the_tasks(gods: Team) -> None:
-    """The task manager has each task, what it waits for, the thread of its brief and the plan's reference."""
+    """The task manager has each task, what it waits for, the thread of its brief, and both their references."""
     plan_id = plans.confirmed(gods, *TASKS)
     dispatched(gods, plan_id)
     briefs = {brief["payload"]["title"]: brief for brief in plans.sent(gods)}
@@ -81,7 +81,7 @@ def test_the_tasks(gods: Team) -> None:
         brief = briefs[title]
         assert (each["id"], each["thread_id"]) == (brief["task_id"], brief["thread_id"])
         assert (each["assignee"], each["status"]) == (brief["to"], "todo")
-        assert sorted(each["refs"]) == sorted(brief["context_refs"])
+        assert sorted(each["refs"]) == sorted([*brief["context_refs"], f"ato://{brief['id']}"])
     assert [made[title]["priority"] for title in ("Mend", "Post", "Tell", "Look")] == ["p0", "p1", "p3", "p2"]
     assert made["Mend"]["depends_on"] == made["Look"]["depends_on"] == []
     assert made["Post"]["depends_on"] == [made["Mend"]["id"]]
@@ -229,7 +229,8 @@ def test_a_manager_only_the_model_reaches(gods: Team) -> None:
         assert use["tool"] == "mcp__linear__create"
         assert use["arguments"]["thread_id"] == briefs[title]["thread_id"]
         assert use["arguments"]["assignee"] == briefs[title]["to"]
-        assert sorted(use["arguments"]["refs"]) == sorted(briefs[title]["context_refs"])
+        brief = briefs[title]
+        assert sorted(use["arguments"]["refs"]) == sorted([*brief["context_refs"], f"ato://{brief['id']}"])
         assert briefs[title].get("task_id") is None
     assert [uses[title]["arguments"]["priority"] for title in uses] == [1, 2, 4, 3]
     assert plans.tasks(gods) == []

@@ -242,7 +242,7 @@ def test_the_task_of_somebody_else(team: Team) -> None:
     for kind in ("accept", "decline"):
         done = team.run("dev", "reply", foreign["id"], kind)
         assert done.returncode == 0
-        assert "belongs to another conversation" in done.stderr
+        assert "it was not made for the message that names it" in done.stderr
     [task] = in_file(team)
     assert (task["status"], task["assignee"]) == ("todo", "dev")
     assert kept(team) == []

@@ -108,7 +108,8 @@ class GitHub:
             number = max(self.issues, default=0) + 1
             issue = {
                 "number": number, "title": title, "body": body, "state": "open", "state_reason": None,
-                "labels": list(labels), "created_at": _TIME, "user": {"login": "alex"}, "assignees": [], **more,
+                "labels": list(labels), "created_at": _TIME, "user": {"login": "alex"}, "assignees": [],
+                "author_association": "OWNER", **more,
             }  # fmt: skip
             self.issues[number] = issue
             return issue

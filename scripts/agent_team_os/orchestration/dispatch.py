@@ -12,6 +12,7 @@ from typing import Any
 from ..bus import Bus
 from ..mail import check, halt, outbox
 from ..mail.delivery import Outgoing
+from ..protocol import agentmap
 from ..protocol.documents import Message
 from ..protocol.errors import InvalidTask, Usage
 from ..storage import lock
@@ -84,23 +85,27 @@ def _enter(
     `out` are the ids of the tasks made before. Returns the calls that are left to the model.
     """
     task, tasks = plan["tasks"][number - 1], plan["tasks"]
-    settings = load.settings_of(bus.map, task["assignee"])
+    settings = agentmap.task_provider(bus.map, task["assignee"])
     waits = [
         task_id
         for other in _before(plan, number)
         # A manager cannot wait for a task in another one.
-        if (task_id := out.get(other)) and load.settings_of(bus.map, tasks[other - 1]["assignee"]) == settings
+        if (task_id := out.get(other)) and agentmap.task_provider(bus.map, tasks[other - 1]["assignee"]) == settings
     ]
     if len(waits) < sum(out.get(other) is not None for other in _before(plan, number)):
         warnings.append(f"task {number} waits for one in another task manager, which no manager can know")
+    mine = links.reference(message)  # by which the answers to the brief move it
     new: provider.NewTask = {**_new(plan, number), "depends_on": waits, "thread_id": message["thread_id"]}
+    new["refs"] = [*new.get("refs", ()), mine]
     manager, ref = load.provider_of(bus.home, bus.map, task["assignee"]), plans.reference(plan["id"], number)
     try:
         there = load.ensure(manager, new, ref, bus.home)
+        if mine not in there["refs"]:  # it was made by a dispatch that was killed before it could send
+            there = manager.update(there["id"], {"refs": [*there["refs"], mine]})
     except provider.UseTool as use:
         return [{"tool": use.tool, "arguments": use.arguments, "then": use.then}]
     message["task_id"] = there["id"]
-    if there["thread_id"]:  # it was made by a dispatch that was killed before it could send
+    if there["thread_id"]:  # of that dispatch
         message["thread_id"] = there["thread_id"]
     return []
 

@@ -10,12 +10,14 @@ from .errors import InvalidMap, RoutingDenied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, Optional
 
     from .documents import AgentMap
 
 MAX_MAP = 1_048_576
 STRENGTH = {"exact": 2, "prefix": 1, "glob": 1}
+_LOCAL = frozenset(("file", "taskwarrior"))  # kinds of task managers that keep what they are told in files here
 FIX = "Nothing is sent until it is mended; check with: ato doctor"
 
 
@@ -199,6 +201,22 @@ def god_of(document: AgentMap, agent: str) -> Optional[str]:
     domain = about.get(agent, {}).get("domain")
     gods = (god for god in document.get("gods", ()) if domain and about.get(god, {}).get("domain") == domain)
     return next(gods, None)
+
+
+def task_provider(document: Mapping[str, Any], agent: str) -> Mapping[str, Any]:
+    """The settings of an agent's task manager: its own, else those of its domain, else those of the file."""
+    about = document.get("agents", {}).get(agent, {})
+    of_domain = document.get("domains", {}).get(about.get("domain"), {}).get("task_provider")
+    settings: Mapping[str, Any] = about.get("task_provider") or of_domain or {"kind": "file"}
+    return settings
+
+
+def leaves_machine(document: Mapping[str, Any], agent: str) -> bool:
+    """Whether what an agent says of a task may leave this machine: its task manager is not one that keeps files here.
+
+    Of a manager that is not known to be local it is assumed.
+    """
+    return task_provider(document, agent).get("kind") not in _LOCAL
 
 
 def drain_of(document: AgentMap, agent: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..protocol import ids
 from . import github_block
-from .provider import PRIORITIES, Changes, FieldMap, InvalidTask, Status, Task, TaskProviderFailed
+from .provider import OURS, PRIORITIES, Changes, FieldMap, InvalidTask, Status, Task, TaskProviderFailed
 
 DOING = "status:doing"
 MAPPING = FieldMap(
@@ -31,6 +31,8 @@ KINDS = {  # of labels that are ours; a person's priority:high or status:blocked
 COLOURS = {"status": "fbca04", "priority": "d93f0b", "assignee": "1d76db"}
 BLOCK = ("title", "depends_on", "due", "refs", "thread_id")  # the fields that may stand in it
 _ID = re.compile(r"[1-9][0-9]{0,17}")
+# Who may open an issue may write anything into its text, also our block. Of these the repository's owner chose each.
+_TRUSTED = frozenset(("OWNER", "MEMBER", "COLLABORATOR"))
 _CHANGED = re.compile(r"[\\^]")  # in all that gh makes of a control character or its code
 _MOST_TITLE, _MOST_LABEL, _MOST_BODY = 256, 50, 65536  # characters that GitHub takes
 
@@ -67,7 +69,7 @@ def notes(comments: Any) -> list[str]:
 
 
 def task(issue: Mapping[str, Any], labels: Sequence[str] | None = None) -> Task:
-    """The task that an issue is, with these labels or its own."""
+    """The task that an issue is, with these labels or its own. References of ours count only by a trusted author."""
     said = _said(names(issue["labels"]) if labels is None else labels)
     kept = github_block.read(issue["body"])
     ours = kept.title is not None and github_block.alike(_cut(kept.title), issue["title"])  # else a person's new one
@@ -80,7 +82,7 @@ def task(issue: Mapping[str, Any], labels: Sequence[str] | None = None) -> Task:
         "priority": next((priority for priority in PRIORITIES if priority == said.get("priority")), "p2"),
         "depends_on": list(kept.depends_on),
         "due": kept.due,
-        "refs": list(kept.refs),
+        "refs": [ref for ref in kept.refs if not ref.startswith(OURS) or issue.get("author_association") in _TRUSTED],
         "thread_id": kept.thread_id,
     }
 

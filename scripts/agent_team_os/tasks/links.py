@@ -8,6 +8,9 @@ The message comes first. What it means for a task is written down durably before
 
 So a manager that is down, or a kill anywhere, delays a task and loses nothing. Changes are made in the order they were
 kept; behind one that fails those of the same agent wait. A change whose message was never sent is dropped.
+
+Any sender can name any task. So a task moves only if it was made for the message that names it: it then holds the
+reference `ato://<message id>`, which this program alone puts there.
 """
 
 from __future__ import annotations
@@ -29,7 +32,6 @@ from ..storage import files, lock
 from . import load, provider
 
 _MOST = 2_097_152  # bytes of a change; it is no larger than its message
-_REF = "ato://"  # and the id of the message: how its task is found, also before the manager has given it an id
 _PATIENCE = 60.0  # seconds that one command waits for another's manager, which may be far away
 _PRIORITY: dict[str, provider.Priority] = dict(zip(messages.PRIORITIES, provider.PRIORITIES))
 _PLAIN = re.compile(r"(?:ato://)?[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -45,6 +47,7 @@ class Change(NamedTuple):
     task_id: str  # the manager's id, or a reference
     task: provider.NewTask | None = None
     changes: provider.Changes | None = None
+    reference: str = ""  # which the task must hold to be changed
     number: int = 0  # its place among the kept ones; ids of two processes in one second say nothing of the order
 
 
@@ -62,7 +65,7 @@ def send(bus: Bus, one: Outgoing) -> dict[str, Any]:
     """
     message = one.message
     bus.make()
-    change = Change(message["id"], message["to"], _REF + message["id"], task=_new_task(message))
+    change = Change(message["id"], message["to"], reference(message), task=_new_task(message))
     with _alone(bus.home, change.agent, _PATIENCE):
         before = _make(bus, change.agent)
         _keep(bus.home, change)
@@ -105,6 +108,11 @@ def reply(bus: Bus, original: Message, one: Outgoing) -> dict[str, Any]:
     return _with(result, done, Outcome([], []), change.task_id)
 
 
+def reference(message: Message) -> str:
+    """How the task that was made for a message says so, and is found before the manager has given it an id."""
+    return provider.REFERENCE + message["id"]
+
+
 def retry(bus: Bus) -> Outcome:
     """Make the changes that are kept; those that somebody else is at just now are left to them."""
     done = Outcome([], [])
@@ -134,15 +142,16 @@ def _meant(bus: Bus, original: Message, answer: Message) -> Change | None:
         changes = {"status": "todo", "assignee": asked["from"], "note": _printable(note)}
     else:
         return None
-    return Change(answer["id"], asked["to"], task_id, changes=changes)
+    return Change(answer["id"], answer["from"], task_id, changes=changes, reference=reference(asked))
 
 
 def _asked(home: str, original: Message, answer: Message) -> Message | None:
     """The message that brought the task an answer moves: the one answered, else the last one before it in its thread
     that went from who gets the answer to who gives it. So who has asked moves nothing by answering back.
     """
+    between = answer["to"], answer["from"]
     if original.get("task_id"):
-        return original
+        return original if (original["from"], original["to"]) == between else None
     days: set[str] | None = None  # all of them, where the thread cannot be read
     with contextlib.suppress(files.BadFile):
         thread = threads.load(home, original["thread_id"])
@@ -151,8 +160,8 @@ def _asked(home: str, original: Message, answer: Message) -> Message | None:
     for one in outbox.mentioning(home, original["thread_id"], days):
         if one["id"] == original["id"]:
             break
-        between = one["from"], one["to"], one["thread_id"]
-        if one.get("task_id") and between == (answer["to"], answer["from"], answer["thread_id"]):
+        there = one["from"], one["to"], one["thread_id"]
+        if one.get("task_id") and there == (*between, answer["thread_id"]):
             found = one
     return found
 
@@ -170,7 +179,7 @@ def _new_task(message: Message) -> provider.NewTask:
 
 def _is_reference(uri: str) -> bool:
     """Whether a reference of a message is one a task may have: not one by which we find another task."""
-    return uri.isprintable() and " " not in uri and not uri.startswith((_REF, "plan://"))
+    return uri.isprintable() and " " not in uri and not uri.startswith(provider.OURS)
 
 
 def _printable(text: str) -> str:
@@ -200,13 +209,13 @@ def _settle(bus: Bus, change: Change, done: Outcome) -> None:
         elif change.task is not None:
             _create(bus, change)
         else:
-            _update(bus, change, message["thread_id"])
+            _update(bus, change)
     except provider.UseTool as use:
         done.use_tool.append({**vars(use)})
     except (UnknownTask, InvalidTask) as error:  # nothing to wait for
-        what = f"the task {change.task_id} was not changed: {error.message}"
-        if not is_plain(change.task_id):  # the words of whoever sent the message, which no model is to read unframed
-            what = "the task that the message names was not changed: the task manager has none of that name"
+        named = f"the task {change.task_id}" if is_plain(change.task_id) else "the task that the message names"
+        why = f": {error.message}" if is_plain(change.task_id) else ""  # which may quote the name
+        what = f"{named} was not changed{why}"
         done.warnings.append(show.one_line(what))
 
 
@@ -222,28 +231,34 @@ def _create(bus: Bus, change: Change) -> str:
     return made if len(made) <= _LONGEST_ID else change.task_id
 
 
-def _update(bus: Bus, change: Change, thread_id: str) -> None:
+def _update(bus: Bus, change: Change) -> None:
+    """Change the task a message names; UnknownTask for one that was not made for it."""
     manager = load.provider_of(bus.home, bus.map, change.agent)
     assert change.changes is not None
     task_id, changes = change.task_id, change.changes
-    if task_id.startswith(_REF):
-        with contextlib.suppress(provider.UseTool):
+    by_reference = task_id == change.reference
+    try:
+        if by_reference:
             there = manager.list({"ref": task_id})
             if not there:
                 raise UnknownTask("the task manager has none with this reference", "")
             task_id = there[0]["id"]
-    with contextlib.suppress(provider.UseTool):
         now = manager.get(task_id)
-        if now["thread_id"] not in (None, thread_id):  # any sender can name any task
-            raise UnknownTask("it belongs to another conversation", "")
+        if change.reference not in now["refs"]:
+            raise UnknownTask("it was not made for the message that names it", "")
         if "note" in changes and changes["note"] in now.get("notes", ()):
             changes = {**changes}
             del changes["note"]  # who put it there was killed before taking the change away
+    except provider.UseTool:  # only the model can look; it is told to, and of no task that a sender has chosen
+        if not by_reference:
+            raise UnknownTask("only the model can look whether it was made for the message that names it", "") from None
     try:
         manager.update(task_id, changes)
     except provider.UseTool as use:
-        if task_id.startswith(_REF):  # only the model can look
-            use.then = f"Instead of {task_id} give the id of the task that has it among its references. {use.then}"
+        use.then = (
+            f"Instead of {task_id} give the id of the task that has it among its references; if none has it, change "
+            f"nothing. {use.then}"
+        )
         raise
 
 
@@ -310,7 +325,7 @@ def _is_change(change: Any) -> bool:
     if not (ids.is_agent(change.agent) and isinstance(change.task_id, str) and isinstance(change.number, int)):
         return False
     if change.task is None:
-        return isinstance(change.changes, dict)
+        return isinstance(change.changes, dict) and isinstance(change.reference, str)
     # Another message's task is not closed when this one was never sent.
-    of_itself = change.task_id == _REF + change.message_id
+    of_itself = change.task_id == provider.REFERENCE + change.message_id
     return of_itself and isinstance(change.task, dict) and isinstance(change.task.get("refs"), list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..protocol import agentmap
 from ..protocol.errors import InvalidMap
 from ..protocol.home import NO_DOMAIN
 from ..storage import lock
@@ -21,15 +22,7 @@ def provider_of(home: str, agent_map: Mapping[str, Any], agent: str) -> TaskProv
     InvalidMap for a kind nobody offers or settings the kind cannot use; no manager is asked yet.
     """
     domain = agent_map.get("agents", {}).get(agent, {}).get("domain")
-    return opened(settings_of(agent_map, agent), Place(home, domain or NO_DOMAIN))
-
-
-def settings_of(agent_map: Mapping[str, Any], agent: str) -> Mapping[str, Any]:
-    """The settings of an agent's provider, `task_provider` of the agent map."""
-    about = agent_map.get("agents", {}).get(agent, {})
-    of_domain = agent_map.get("domains", {}).get(about.get("domain"), {}).get("task_provider")
-    settings: Mapping[str, Any] = about.get("task_provider") or of_domain or {"kind": "file"}
-    return settings
+    return opened(agentmap.task_provider(agent_map, agent), Place(home, domain or NO_DOMAIN))
 
 
 def opened(settings: Mapping[str, Any], place: Place) -> TaskProvider:

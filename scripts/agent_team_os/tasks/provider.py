@@ -16,6 +16,8 @@ __all__ = ["InvalidTask", "TaskProviderFailed", "UnknownTask"]  # what a provide
 Status = Literal["todo", "doing", "done"]
 Priority = Literal["p0", "p1", "p2", "p3"]
 STATUSES: tuple[Status, ...] = ("todo", "doing", "done")
+REFERENCE = "ato://"  # and the id of the message that a task was made for
+OURS = (REFERENCE, "plan://")  # references that only this program gives to a task
 PRIORITIES: tuple[Priority, ...] = ("p0", "p1", "p2", "p3")  # p0 is the most urgent; a message's urgent to low
 
 
@@ -95,7 +97,8 @@ class TaskProvider(Protocol):
     Every method raises TaskProviderFailed when the manager is missing, refuses or cannot be understood, and has
     then changed nothing that it could take back; UnknownTask for an id it does not have, also among dependencies;
     InvalidTask for what is no task (`check` has this and the search for circles). Two processes may call at once,
-    and neither loses what the other did. Text of a task is text, whatever it looks like.
+    and neither loses what the other did. Text of a task is text, whatever it looks like. Where strangers can write
+    tasks, the references in OURS are given only of tasks that none of them can have written.
     """
 
     mapping: FieldMap
