@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from conftest import Team, tree
+from support import plans
 from support.cli import ROOT, ato, environment
 
 AGENT_MAP = json.loads((ROOT / "schemas/agent-map.schema.json").read_bytes())
@@ -142,8 +143,8 @@ def test_join_is_all_it_takes(tmp_path: Path) -> None:
 
 def test_join_writes_what_it_is_told(team: Team) -> None:
     """`--path` names the folder; role, domain and each capability go into the map; the rest of it stays."""
-    place = team.root / "ops" / "sub"
-    place.mkdir()
+    place = team.root / "site" / "sub"
+    place.mkdir(parents=True)
     team.map(mine={"z": 1, "a": 2}, cc_awareness={"enabled": False})
     before = the_map(team.home)
     told = team.json(
@@ -154,12 +155,12 @@ def test_join_writes_what_it_is_told(team: Team) -> None:
     after = the_map(team.home)
     about = {"role": "content", "domain": "side", "capabilities": ["posts", "copy"]}
     assert after["agents"]["growth"] == about
-    assert after["rules"][2] == {"pattern": "~/ops/sub", "match": "prefix", "agent": "growth"}
+    assert after["rules"][2] == {"pattern": "~/site/sub", "match": "prefix", "agent": "growth"}
     assert list(after) == list(before)
     assert list(after["mine"]) == ["z", "a"]
     assert json.loads((team.home / "AGENT_MAP.json.bak").read_bytes()) == before
-    assert team.json("ops/sub", "whoami")["agent"] == "growth"
-    assert team.json("ops", "whoami")["agent"] == "ops"
+    assert team.json("site/sub", "whoami")["agent"] == "growth"
+    assert team.json("site", "whoami")["agent"] is None
 
 
 def test_join_twice_changes_nothing(team: Team) -> None:
@@ -171,7 +172,8 @@ def test_join_twice_changes_nothing(team: Team) -> None:
 
 def test_join_under_another_name(team: Team) -> None:
     """A folder has one rule: joining it under another name moves it there, and the first agent stays known."""
-    assert team.json("dev", "join", "lead")["rule"] == 2
+    status, shown = plans.at_terminal(team, "dev", "join", "lead")
+    assert (status, "lead now lives in ~/dev (rule 2" in shown) == (0, True), shown
     assert [rule["agent"] for rule in the_map(team.home)["rules"]] == ["ops", "lead"]
     assert team.json("dev", "whoami")["agent"] == "lead"
     assert set(the_map(team.home)["agents"]) == {"ops", "dev", "lead"}

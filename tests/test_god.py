@@ -28,48 +28,47 @@ def enabled(team: Team, agent: str) -> Any:
 
 
 def test_the_switch(gods: Team) -> None:
-    """`god on` and `god off` turn the mode of a god in the map and nothing else there; `status` turns nothing."""
+    """`god on` and `god off`, at a terminal, turn the mode of a god in the map and nothing else; `status` nothing."""
     before = json.loads((gods.home / "AGENT_MAP.json").read_bytes())
     assert gods.json("ops", "god") == {"agent": "ops", "god": True, "enabled": False}
     assert json.loads((gods.home / "AGENT_MAP.json").read_bytes()) == before
-    assert gods.json("ops", "god", "on") == {"agent": "ops", "god": True, "enabled": True}
+    assert "god mode is on for ops" in plans.at_terminal(gods, "ops", "god", "on")[1]
     after = json.loads((gods.home / "AGENT_MAP.json").read_bytes())
     assert after["agents"].pop("ops") == {"domain": "side", "god": {"enabled": True}}
     assert before["agents"].pop("ops") == {"domain": "side"}
     assert after == before
     assert gods.json("ops", "god", "status")["enabled"] is True
     assert gods.run("ops", "god").stdout == "god mode is on for ops. Gods: ops, secure.\n"
-    assert gods.json("ops", "god", "off")["enabled"] is False
+    assert "god mode is off for ops" in plans.at_terminal(gods, "ops", "god", "off")[1]
     assert enabled(gods, "ops") is False
 
 
 def test_only_a_god(gods: Team) -> None:
     """An agent that the map does not list among the gods cannot turn the mode on, whoever says it is one."""
-    error = gods.refused(64, "usage", "dev", "god", "on")
-    assert error["message"] == "dev is no god"
-    assert '"gods": ["dev"]' in error["hint"]
-    assert gods.json("dev", "god", "off") == {"agent": "dev", "god": False, "enabled": False}
+    status, shown = plans.at_terminal(gods, "dev", "god", "on")
+    assert (status, "dev is no god" in shown, '"gods": ["dev"]' in shown) == (64, True, True)
+    assert plans.at_terminal(gods, "dev", "god", "off")[0] == 0
     assert enabled(gods, "dev") is None
     gods.map(agents={**plans.AGENTS, "dev": {"domain": "side", "god": {"enabled": True}}})
     assert gods.json("dev", "god") == {"agent": "dev", "god": False, "enabled": False}
     assert "dev is no god" in Desk(gods, "dev").command("/god on")
     assert "God mode" not in Desk(gods, "dev").start()
     (gods.root / "other").mkdir()
-    gods.refused(1, "anonymous", "other", "god", "on")
+    assert plans.at_terminal(gods, "other", "god", "on")[0] == 1
 
 
 def test_the_slash_command(gods: Team) -> None:
-    """/god on, off and status do and say the same in a session; another word changes nothing."""
+    """In a session god mode is switched after a yes, and /god says how it is; another word changes nothing."""
     ops = Desk(gods, "ops")
     assert ops.command("/god") == "god mode is off for ops. Gods: ops, secure."
-    on = ops.command("/god on")
+    on = ops.does("ato god on")
     assert on.startswith("god mode is on for ops.")
     assert "God mode is on: you orchestrate the domain side." in on
     assert enabled(gods, "ops") is True
     for words in ("onn", "on now", "ON", "--all", "on --all", "confirm", "confirm a b"):
         assert "This did not work" in ops.command(f"/god {words}"), words
         assert enabled(gods, "ops") is True
-    assert ops.command("/god off") == "god mode is off for ops. Gods: ops, secure."
+    assert ops.does("ato god off") == "god mode is off for ops. Gods: ops, secure."
     assert enabled(gods, "ops") is False
 
 
@@ -90,7 +89,7 @@ def test_the_contract(gods: Team) -> None:
     """A session of a god starts with the contract while its mode is on: domain, helper, and whom else to ask."""
     ops = Desk(gods, "ops")
     assert "God mode" not in ops.start()
-    ops.command("/god on")
+    ops.does("ato god on")
     for source in ("startup", "resume", "clear", "compact"):
         (line,) = [line for line in ops.start(source).split("\n") if line.startswith("God mode is on")]
     assert "the domain side" in line
@@ -102,14 +101,14 @@ def test_the_contract(gods: Team) -> None:
     assert "ask secure by mail" in line
     assert "God mode" not in ops.prompt()
     assert "God mode" not in Desk(gods, "dev", "s-2").start()
-    ops.command("/god off")
+    ops.does("ato god off")
     assert "God mode" not in ops.start("clear")
 
 
 def test_a_god_no_more(gods: Team) -> None:
     """The mode ends with the listing, also where the switch is still on."""
     ops = Desk(gods, "ops")
-    ops.command("/god on")
+    ops.does("ato god on")
     gods.map(gods=["secure"])
     assert "God mode" not in ops.start()
     plans.refused(gods, 64, "usage", "ops", "propose", "-", stdin=json.dumps(plans.document()))

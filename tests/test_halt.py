@@ -178,15 +178,13 @@ def test_every_session_is_told(halted: Team) -> None:
 def test_a_person_is_told(halted: Team) -> None:
     """Before a tool and at a stop a line tells the person; a permission is given as ever."""
     dev = Desk(halted, "dev")
-    helper = {"tool_name": "Bash", "tool_input": {"command": "ls"}}
+    helper = {"tool_name": "Bash", "tool_input": {"command": "ato -x"}}
     answer = dev.fire("PreToolUse", **helper)
     assert set(answer) == {"systemMessage"}
     assert answer["systemMessage"].startswith("agent-team-os: the bus is halted since ")
     allowed = dev.fire("PreToolUse", tool_name="Bash", tool_input={"command": f'"{ROOT}/scripts/ato" inbox'})
     assert allowed["hookSpecificOutput"]["permissionDecision"] == "allow"
     assert "the bus is halted" in allowed["systemMessage"]
-    denied = dev.fire("PreToolUse", tool_name="Bash", tool_input={"command": "ato resume"})
-    assert denied["hookSpecificOutput"]["permissionDecision"] == "deny"
     stop = dev.stop()
     assert set(stop) == {"systemMessage"}
     dev.start()
@@ -232,7 +230,7 @@ def test_a_hostile_reason(name: str, team: Team) -> None:
     for page in (dev.start(), dev.prompt(), dev.command("/inbox")):
         assert foreign.check(page)
         assert page.split("\n")[0].startswith("the bus is halted. Nothing can be sent")
-    answer = dev.fire("PreToolUse", tool_name="Bash", tool_input={"command": "ls"})
+    answer = dev.fire("PreToolUse", tool_name="Bash", tool_input={"command": "ato -x"})
     assert answer == {"systemMessage": "agent-team-os: the bus is halted"}
     if name in ("a reminder", "clear the screen"):
         send = ("send", "dev", "note", "--summary", "x")
@@ -247,7 +245,7 @@ def test_the_commands(team: Team) -> None:
     assert told.startswith("the bus is halted since ")
     assert framed(told) == ["the --json tests are red"]
     assert "one word too many" in dev.command("/bus resume now")
-    assert "this takes a person" in dev.command("/bus resume")
+    assert "At a terminal: " in dev.command("/bus resume")
     assert said(dev.fire("UserPromptSubmit", prompt="x")).startswith("the bus is halted")
 
 

@@ -53,7 +53,13 @@ def test_in_a_subagent(dev: Desk) -> None:
     """In a subagent nothing is read and nothing said."""
     dev.put(1)
     before = tree(dev.team.root)
-    answer = dev.fire("UserPromptExpansion", command_name="agent-team-os:read", command_args="", agent_id="a-1")
+    answer = dev.fire(
+        "UserPromptExpansion",
+        command_name="agent-team-os:read",
+        command_source="plugin",
+        command_args="",
+        agent_id="a-1",
+    )
     assert answer == {}
     assert tree(dev.team.root) == before
 

@@ -31,7 +31,12 @@ def new(team: Team) -> Desk:
 
 def expand(arguments: str, session_id: str = "s-1") -> dict[str, Any]:
     """The input of the hook for `/bus ARGUMENTS`."""
-    return {"session_id": session_id, "command_name": "agent-team-os:bus", "command_args": arguments}
+    return {
+        "session_id": session_id,
+        "command_name": "agent-team-os:bus",
+        "command_source": "plugin",
+        "command_args": arguments,
+    }
 
 
 def kept(team: Team) -> dict[str, Any]:
@@ -88,14 +93,14 @@ def test_words_it_does_not_know(words: str, web: Desk) -> None:
 
 
 def test_drain(team: Team) -> None:
-    """/bus drain on and off switch it for this agent alone, keep its other settings, and say how it is."""
+    """After a yes drain is switched for this agent alone, its other settings stay, and /bus drain says how it is."""
     drain(team, scope="owed", enabled=False)
     dev, ops = Desk(team, "dev"), Desk(team, "ops")
-    assert dev.command("/bus drain on").startswith("drain is on for dev (scope owed,")
+    assert dev.does("ato drain on").startswith("drain is on for dev (scope owed,")
     assert kept(team)["agents"]["dev"]["drain"] == {"enabled": True, "scope": "owed"}
     assert ops.command("/bus drain").startswith("drain is off for ops (scope pending,")
     assert "drain" not in kept(team)["agents"]["ops"]
-    assert dev.command("/bus drain off").startswith("drain is off for dev")
+    assert dev.does("ato drain off").startswith("drain is off for dev")
     assert kept(team)["agents"]["dev"]["drain"] == {"enabled": False, "scope": "owed"}
 
 

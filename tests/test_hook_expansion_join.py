@@ -1,19 +1,19 @@
-"""UserPromptExpansion of /bus join: the hook itself puts a folder on the bus, before any package is there."""
+"""/bus join: the person is asked, and then the hook itself puts the folder on the bus, without any package."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import Team, tree
-from support.cli import ORDINARY, PATIENCE, environment
+from support import asking
+from support.cli import environment
 from support.desk import Desk, framed
-from support.hooks import LAUNCHER, hook, said
+from support.hooks import hook, said
 
 
 @pytest.fixture
@@ -28,11 +28,6 @@ def new(team: Team) -> Desk:
     """A session in a folder of a person who never had a bus."""
     shutil.rmtree(team.home)
     return Desk(team, "dev")
-
-
-def expand(arguments: str, session_id: str = "s-1") -> dict[str, Any]:
-    """The input of the hook for `/bus ARGUMENTS`."""
-    return {"session_id": session_id, "command_name": "agent-team-os:bus", "command_args": arguments}
 
 
 def kept(team: Team) -> dict[str, Any]:
@@ -51,21 +46,19 @@ def listed(team: Team) -> list[str]:
 
 def test_the_very_first_join(tmp_path: Path) -> None:
     """In a home without any file, and before any package is there, a folder joins and the session is told who it is."""
-    env = environment(tmp_path)
+    team = Team(tmp_path, tmp_path / ".agent-team-os", environment(tmp_path))
     folder = tmp_path / "two words é"
     folder.mkdir()
-    (tmp_path / "umask").touch()
-    context = said(hook(env, folder, "UserPromptExpansion", expand("join dev")))
-    home = tmp_path / ".agent-team-os"
+    context = asking.done(team, "ato join dev", folder.name)
     assert context.startswith(
         "Done: the folder ~/two words é is now dev's (rule 1 of ~/.agent-team-os/AGENT_MAP.json).\n"
     )
     assert "You are dev on the agent-team-os bus, session dev/two-words--;" in context
     assert "Inbox: nothing pending." in context
-    assert {path.stat().st_mode & 0o077 for path in [home, *home.rglob("*")]} == {0}
-    assert (home / "registry/dev.d/s-1.json").exists()
-    assert (home / "inboxes/dev").is_dir()
-    assert "You are dev" in said(hook(env, folder, "SessionStart", {"session_id": "s-2"}))
+    assert {path.stat().st_mode & 0o077 for path in [team.home, *team.home.rglob("*")]} == {0}
+    assert (team.home / "registry/dev.d/s-1.json").exists()
+    assert (team.home / "inboxes/dev").is_dir()
+    assert "You are dev" in said(hook(team.env, folder, "SessionStart", {"session_id": "s-2"}))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +129,7 @@ def test_told_of_what_waits(web: Desk) -> None:
     """Mail that waits for the agent is told of at once, and not again at the next prompt."""
     web.put(1, priority="high")
     web.put(2)
-    page = web.command("/bus join web")
+    page = web.does("ato join web")
     assert "Inbox: 2 pending, 1 high." in page
     assert len(framed(page)) == 2
     assert web.prompt() == ""
@@ -147,9 +140,9 @@ def test_told_of_what_waits(web: Desk) -> None:
 def test_joining_again(web: Desk) -> None:
     """To say the same twice changes nothing, and what the session was told of it is only counted."""
     web.put(1)
-    web.command("/bus join web")
+    web.does("ato join web")
     before = kept(web.team)
-    page = web.command("/bus join web")
+    page = web.does("ato join web")
     assert "Inbox: 1 pending." in page
     assert framed(page) == []
     assert kept(web.team) == before
@@ -159,9 +152,9 @@ def test_joining_again(web: Desk) -> None:
 def test_joining_another(web: Desk) -> None:
     """A second name moves the folder and the session: nothing of it is left at the first, and it sees other mail."""
     team = web.team
-    web.command("/bus join web")
+    web.does("ato join web")
     Desk(team, "dev").put(1, priority="high")
-    page = web.command("/bus join dev")
+    page = web.does("ato join dev")
     assert "is now dev's" in page
     assert "Inbox: 1 pending, 1 high." in page
     assert listed(team) == ["dev/s-1"]
@@ -177,12 +170,12 @@ def test_joining_another(web: Desk) -> None:
 def test_the_shells_of_a_session_that_moved(web: Desk) -> None:
     """Commands in the shells of the session are the new agent's too, though the shells were told of the old one."""
     team = web.team
-    web.command("/bus join web")
+    web.does("ato join web")
     web.env["CLAUDE_ENV_FILE"] = str(team.root / "env.sh")
     web.start()
     assert (team.root / "env.sh").read_text() == "export AGENT_TEAM_OS_SESSION=web/web\n"
     del web.env["CLAUDE_ENV_FILE"]
-    web.command("/bus join dev")
+    web.does("ato join dev")
     who = team.json("web", "whoami", AGENT_TEAM_OS_SESSION="web/web", CLAUDE_CODE_SESSION_ID="s-1")
     assert who["session"] == "dev/web"
 
@@ -190,10 +183,10 @@ def test_the_shells_of_a_session_that_moved(web: Desk) -> None:
 def test_another_session_of_the_folder(web: Desk) -> None:
     """A second session of the folder is the new agent's from its next prompt on, and no longer the old one's."""
     second = Desk(web.team, "web", "s-2")
-    web.command("/bus join web")
+    web.does("ato join web")
     second.start()
     assert listed(web.team) == ["web/s-1", "web/s-2"]
-    web.command("/bus join dev")
+    web.does("ato join dev")
     second.prompt()
     assert listed(web.team) == ["dev/s-1", "dev/s-2"]
 
@@ -201,16 +194,16 @@ def test_another_session_of_the_folder(web: Desk) -> None:
 def test_a_variable_that_says_another(web: Desk) -> None:
     """Where a variable says who the session is, the folder joins and the session is told that it stays who it is."""
     web.env["AGENT_TEAM_OS_AGENT"] = "ops"
-    page = web.command("/bus join web")
+    page = web.does("ato join web")
     assert page.startswith("Done: the folder ~/web is now web's (rule 3")
-    assert "this session stays ops, because AGENT_TEAM_OS_AGENT says so" in page
+    assert "This session stays ops, because AGENT_TEAM_OS_AGENT says so" in page
     assert "web/s-1" not in listed(web.team)
 
 
 def test_a_variable_that_says_the_same(new: Desk) -> None:
     """A variable with the name that is to join, which nobody has yet, is no obstacle."""
     new.env["AGENT_TEAM_OS_AGENT"] = "dev"
-    page = new.command("/bus join dev")
+    page = new.does("ato join dev")
     assert "You are dev on the agent-team-os bus, session dev/dev; " in page
     assert listed(new.team) == ["dev/s-1"]
 
@@ -220,7 +213,7 @@ def test_a_map_of_the_persons_own(web: Desk) -> None:
     team = web.team
     team.map(x_mine={"b": 1, "a": 2}, agents={"ops": {"role": "r", "x": 1}, "dev": {}})
     before = (team.home / "AGENT_MAP.json").read_bytes()
-    web.command("/bus join web")
+    web.does("ato join web")
     assert (team.home / "AGENT_MAP.json.bak").read_bytes() == before
     after = kept(team)
     assert after["x_mine"] == {"b": 1, "a": 2}
@@ -228,36 +221,15 @@ def test_a_map_of_the_persons_own(web: Desk) -> None:
     assert list(json.loads(before)) == list(after)
 
 
-def test_two_at_once(tmp_path: Path) -> None:
-    """Two folders that join in the same moment on a new bus are both on it."""
-    env, names = environment(tmp_path), ("ops", "dev", "growth")
-    running = []
-    for name in names:
-        (tmp_path / name).mkdir()
-        command = [*ORDINARY, "sh", str(LAUNCHER), "UserPromptExpansion"]
-        process = subprocess.Popen(
-            command, cwd=tmp_path / name, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )  # fmt: skip
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(expand(f"join {name}")).encode())
-        process.stdin.close()
-        running.append(process)
-    for process, name in zip(running, names):
-        assert process.wait(PATIENCE) == 0
-        assert process.stdout is not None
-        assert f"is now {name}'s" in process.stdout.read().decode()
-        process.stdout.close()
-    rules = json.loads((tmp_path / ".agent-team-os/AGENT_MAP.json").read_bytes())["rules"]
-    assert sorted(rule["agent"] for rule in rules) == sorted(names)
-
-
-@pytest.mark.parametrize("words", ["join web", "drain on"])
-def test_a_disk_that_says_no(words: str, team: Team) -> None:
+@pytest.mark.parametrize("words", ["join dev --path ../new", "drain on"])
+def test_a_disk_that_refuses(words: str, team: Team) -> None:
     """Where the map cannot be written the person is told, and nothing has changed."""
+    (team.root / "new").mkdir()
     before = kept(team)
+    question = asking.ask(team, f"ato {words}", "dev")
     for path in (team.home, team.home / "locks"):
         path.chmod(0o500)
-    answer = said(hook(team.env, team.root / "dev", "UserPromptExpansion", expand(words)))
+    answer = asking.say_yes(team, question, "dev")
     for path in (team.home, team.home / "locks"):
         path.chmod(0o700)
     assert answer.startswith("This did not work.")
@@ -269,7 +241,7 @@ def test_without_an_id(web: Desk) -> None:
     """A session whose client gives it no id joins and is told like any other; nothing of it can be remembered."""
     nobody = Desk(web.team, "web", None)
     nobody.put(1)
-    page = nobody.command("/bus join web")
+    page = nobody.does("ato join web")
     assert "Inbox: 1 pending." in page
     assert nobody.prompt() == ""
     assert listed(web.team) == []

@@ -116,7 +116,9 @@ class Watching(io.BytesIO):
 
 def read_to(dev: Desk, stdout: io.BytesIO) -> None:
     """Fire /read with a stdout of our own."""
-    given = json.dumps({"command_name": "agent-team-os:read", "command_args": "", "session_id": "s-1"}).encode()
+    given = json.dumps(
+        {"command_name": "agent-team-os:read", "command_source": "plugin", "command_args": "", "session_id": "s-1"}
+    ).encode()
     dispatch.run("UserPromptExpansion", dev.env, str(dev.folder), io.BytesIO(given), stdout)
 
 
@@ -150,7 +152,9 @@ def test_two_readers(dev: Desk) -> None:
 def test_a_stdout_that_takes_nothing(kind: str, dev: Desk) -> None:
     """On a full, closed or broken stdout the hook succeeds in silence, and what it could not show stays pending."""
     message_id = dev.put(1, payload={"text": "x" * 10_000})
-    given = json.dumps({"command_name": "agent-team-os:read", "command_args": "", "session_id": "s-1"}).encode()
+    given = json.dumps(
+        {"command_name": "agent-team-os:read", "command_source": "plugin", "command_args": "", "session_id": "s-1"}
+    ).encode()
     script = 'exec sh "$0" UserPromptExpansion' + (" >&-" if kind == "closed" else "")
     if kind == "broken":
         reader, stdout = os.pipe()

@@ -123,7 +123,7 @@ def test_counted_over_prompts(dev: Desk) -> None:
     seen = []
     for event in ("UserPromptSubmit", "UserPromptExpansion", "SessionStart", "PreToolUse", "UserPromptSubmit"):
         seen.append(dev.reason() != "")
-        dev.fire(event, source="compact", command_name="agent-team-os:inbox")
+        dev.fire(event, source="compact", command_name="agent-team-os:inbox", command_source="plugin")
     assert seen == [True, True, True, False, False]
     assert dev.reason(stop_hook_active=True) == ""
 
@@ -330,10 +330,10 @@ def test_what_was_not_listed_is_announced(team: Team) -> None:
 
 
 def test_drain_off_lets_go_at_once(dev: Desk) -> None:
-    """`/bus drain off` counts for the very next stop, and `on` goes on with the count."""
+    """Drain off counts for the very next stop, and on goes on with the count."""
     dev.put(1)
     assert dev.stops(1) == [True]
-    dev.command("/bus drain off")
+    dev.does("ato drain off")
     assert dev.stops(2) == [False, False]
-    dev.command("/bus drain on")
+    dev.does("ato drain on")
     assert dev.stops(3) == [True, True, False]

@@ -92,7 +92,7 @@ def warm(team: Team) -> Team:
 SAME = {
     "SessionStart": f"{EVERY} {MAIL} mail.due hooks.session_start",
     "UserPromptSubmit": f"{EVERY} {MAIL} hooks.user_prompt_submit",
-    "PreToolUse": f"{EVERY} hooks.rail hooks.pre_tool_use hooks.shell",
+    "PreToolUse": f"{EVERY} hooks.tool_call hooks.pre_tool_use hooks.shell",
     "Stop": f"{EVERY} {MAIL} hooks.stop",
     "SessionEnd": f"{EVERY} {NEWS} storage.process mail.registry hooks.session_end",
 }
@@ -153,8 +153,10 @@ def test_a_start_with_unread_mail_from_people(warm: Team, folder: str) -> None:
 
 def test_a_command(warm: Team) -> None:
     """A slash command of ours may use the verbs, which no other event does, and none of the packages."""
-    found = hook(warm, "UserPromptExpansion", command_name="agent-team-os:inbox", command_args="")
-    ours = f"{EVERY} {MAIL} {NEWS} {VERBS} text mail.due mail.hook_log hooks.session_start hooks.writing"
+    found = hook(
+        warm, "UserPromptExpansion", command_name="agent-team-os:inbox", command_source="plugin", command_args=""
+    )
+    ours = f"{EVERY} {MAIL} {NEWS} {VERBS} text mail.person mail.hook_log hooks.writing"
     check(warm, found, f"{ours} hooks.user_prompt_expansion", f"{LIGHT} contextlib fcntl")
 
 
@@ -169,9 +171,11 @@ def test_the_command_for_people(warm: Team, tmp_path: Path) -> None:
     (warm.home / "people/started").unlink(missing_ok=True)
     shutil.copytree(alex.config, warm.root / ".config/agent-team-os")
     warm.map(org={"store": people.shared(tmp_path)})
-    found = hook(warm, "UserPromptExpansion", command_name="agent-team-os:msg", command_args="read")
+    found = hook(
+        warm, "UserPromptExpansion", command_name="agent-team-os:msg", command_source="plugin", command_args="read"
+    )
     assert len(list((warm.home / "people/receipts").iterdir())) == 1, "it was read"
-    ours = f"{EVERY} {MAIL} {NEWS} {VERBS} {POST} text mail.due mail.hook_log hooks.session_start hooks.writing"
+    ours = f"{EVERY} {MAIL} {NEWS} {VERBS} {POST} text mail.person mail.hook_log hooks.writing"
     check(warm, found, f"{ours} hooks.user_prompt_expansion hooks.msg", f"{LIGHT} contextlib fcntl")
 
 

@@ -115,7 +115,7 @@ def test_only_a_person(out: tuple[Team, str], tmux: Team) -> None:
     team, plan_id = tmux, out[1]
     for options in ((), ("--open",)):
         said = plans.refused(team, 2, "not-confirmed", "ops", "launch", plan_id, *options, stdin="y\n")
-        assert "sessions are opened by a person" in said
+        assert "opening sessions takes a person" in said
         assert plans.at_terminal(team, "ops", "plan", "launch", plan_id, *options, CLAUDECODE="1")[0] == 2
         above = {"CLAUDE_CODE_SESSION_ID": "s-1"}
         status, shown = plans.at_terminal(team, "ops", "plan", "launch", plan_id, *options, above=above)
@@ -209,7 +209,7 @@ def test_where_an_agent_works(out: tuple[Team, str]) -> None:
         return printed(shown)["sessions"][0]["folder"]
 
     assert folder() == str(inner)
-    team.run("dev", "join", "secure", "--path", str(inner))
+    assert plans.at_terminal(team, "dev", "join", "secure", "--path", str(inner))[0] == 0
     assert folder() == str(team.root / "dev")
     (team.root / "dev").rename(team.root / "gone")
     assert folder() is None

@@ -16,6 +16,8 @@ from agent_team_os.cli import main
 from agent_team_os.hooks import pre_tool_use
 from conftest import Team
 from support import shells
+from support.cli import ROOT
+from support.desk import Desk
 from support.shells import Place
 
 VERBS = (
@@ -24,16 +26,14 @@ VERBS = (
     "msg list", "msg read", "msg users", "msg outbox", "msg sync",
 )  # fmt: skip
 # Of these verbs what a person should have wanted, or what is no business of a model.
-KEPT = {"--allow-secret", "--batch", "--task", "--once", "msg read --save"}
+KEPT = {"--allow-secret", "--batch", "--task", "--once", "--save"}
 ID = "msg-20260520-091812-1a2b3c4d"
 HONEST = [
     # reading
     *("ATO whoami", "ATO bus", "ATO inbox", "ATO read", "ATO thread", f"ATO trace {ID}", "ATO --help", "ATO --version"),
     *('"ATO" whoami', "'ATO' whoami", " ATO whoami", "  ATO  whoami  ", "ATO\twhoami\t--json", "ATO whoami\n"),
     *("ATO -h", "ATO whoami --json", "ATO 'whoami'", 'ATO "bus" --json', "ATO inbox --all --json", "ATO inbox --help"),
-    *("ATO bus -h", f"ATO read {ID}", f"ATO read {ID} --peek", "ATO read --peek --json", f"ATO read --save sub {ID}"),
-    *("ATO read --save .", "ATO read --save new/folder", "ATO read --save=WS/new", "ATO read --save 'two words'"),
-    *("ATO read --save sub-link/x", "ATO read --save WS", "ATO read --json --save ./sub/../new --peek"),
+    *("ATO bus -h", f"ATO read {ID}", f"ATO read {ID} --peek", "ATO read --peek --json"),
     *("ATO read 1a2b3c4d", "ATO thread thread-20260520-abc123", "ATO thread --status open", "ATO thread --status=open"),
     # writing
     "ATO send dev bug-fix --summary 'Login loops on Safari' --field project=web",
@@ -123,11 +123,40 @@ def test_shells_run_honest_lines_once(place: Place, evaluated: bool) -> None:
 
 
 def test_harmless_fields_of_the_input(place: Place) -> None:
-    """Flags that are off, a null agent_id and fields of later versions do not matter."""
-    asked = {"command": place.fill("ATO whoami"), "timeout": 1, "run_in_background": False, "more": 1}
+    """Flags that are off, a null agent_id and fields of later versions of the hook do not matter."""
+    asked = {"command": place.fill("ATO whoami"), "description": "x", "timeout": 1, "run_in_background": False}
     asked["dangerouslyDisableSandbox"] = False
     assert place.passes("", tool_input=asked, agent_id=None, permission_mode="default", later={"a": 1})
     assert pre_tool_use.run({"tool_name": "Bash", "tool_input": asked}, place.workspace, place.helper)
+
+
+@pytest.mark.parametrize("key", ["cwd", "env", "shell", "stdin", "sandbox", "Command", "", "later"])
+@pytest.mark.parametrize("value", [None, False, "x", {}])
+def test_unknown_keys_of_a_call(place: Place, key: str, value: object) -> None:
+    """A key of the call that nobody has thought of gets no answer, whatever it is set to: it may change what runs."""
+    asked = {"command": place.fill("ATO whoami"), key: value}
+    assert not pre_tool_use.run({"tool_name": "Bash", "tool_input": asked}, place.workspace, place.helper)
+
+
+@pytest.mark.parametrize("verb", ["reply x7q3 decline -s x", "plan dispatch p1", "tasks list", "tasks show 1"])
+def test_what_a_task_manager_elsewhere_may_see(place: Place, verb: str) -> None:
+    """Where the tasks are not kept on this machine, what may reach their manager asks; other mail does not."""
+    given = {"tool_name": "Bash", "tool_input": {"command": f"{place.helper} {verb}"}}
+    for leave in (False, True):
+        assert pre_tool_use.run(given, place.workspace, place.helper, leave) is not leave
+        other = {"tool_name": "Bash", "tool_input": {"command": f"{place.helper} send dev note -s x"}}
+        assert pre_tool_use.run(other, place.workspace, place.helper, leave)
+
+
+@pytest.mark.parametrize("kind", ["github", "mcp", "somebodys", "file", "taskwarrior", None])
+def test_which_task_managers_are_elsewhere(kind: str | None, team: Team) -> None:
+    """An answer of an agent passes unasked where its own manager, or that of its domain, keeps files here."""
+    settings = {} if kind is None else {"task_provider": {"kind": kind, "repo": "o/r", "create": {"tool": "x"}}}
+    team.map(agents={"ops": {}, "dev": {"domain": "web"}}, domains={"web": {"hub": "ops", **settings}})
+    asked = {"tool_name": "Bash", "tool_input": {"command": f"{ROOT}/scripts/ato reply x7q3abcd decline -s x"}}
+    answer = Desk(team, "dev").fire("PreToolUse", **asked)
+    decided = answer.get("hookSpecificOutput", {}).get("permissionDecision")
+    assert decided == ("allow" if kind in ("file", "taskwarrior", None) else None)
 
 
 # ---- The options, as the program has them -------------------------------------------------------
@@ -175,7 +204,7 @@ def test_every_option_is_judged(place: Place, verb: str) -> None:
             continue
         for form in (f"ATO {verb} {name} ", f"ATO {verb} {name}="):
             ours = form[-1] == " " or name.startswith("--")
-            files = name in ("--attach", "-a", "--file", "--save")
+            files = name in ("--attach", "-a", "--file")
             assert place.passes(f"{form}OUT/x") is (ours and not files)
             assert place.passes(f"{form}.env") is (ours and (not files or name == "--file"))
             assert place.passes(f"{form}@OUT/x") is (ours and name not in ("--body", "--payload"))
@@ -309,13 +338,14 @@ def test_what_leaves_the_machine_asks(place: Place, line: str) -> None:
     assert not place.passes(f"ATO {line}")
 
 
+@pytest.mark.parametrize("verb", ["read", "msg read"])
 @pytest.mark.parametrize(
-    "words", ["--save sub 3", "3 --save .", "--save=WS/sub", "--save OUT", "--json --save sub/new"]
+    "words", ["--save sub 3", "3 --save .", "--save=WS/sub", "--save OUT", "--json --save sub/new", "--save /tmp 3"]
 )
-def test_a_stranger_s_file_in_the_project_asks(place: Place, words: str) -> None:
-    """Files of people go into their own folder unasked, and into the project, where some names are run, not."""
-    assert not place.passes(f"ATO msg read {words}")
-    assert place.passes("ATO msg read 3")
+def test_a_sender_s_file_in_the_project_asks(place: Place, verb: str, words: str) -> None:
+    """Where an attachment is written a person is asked: its sender has chosen the name, and in a project some run."""
+    assert not place.passes(f"ATO {verb} {words}")
+    assert place.passes(f"ATO {verb} 3")
 
 
 @pytest.mark.parametrize("verb", ["send dev note", "reply x7q3 response", "handoff dev", "inbox", "read", "bus"])
@@ -327,18 +357,11 @@ def test_in_plan_mode_nothing_is_sent(place: Place, verb: str) -> None:
     assert pre_tool_use.run({**given, "permission_mode": "default"}, workspace, place.helper)
 
 
-@pytest.mark.parametrize(
-    ("skill", "passes"),
-    [
-        ("agent-team-os:send", True), ("agent-team-os:agent-team-os", True), ("send", False), ("other:send", False),
-        ("agent-team-os:doctor", False), ("agent-team-os:send ", False), (None, False), (["agent-team-os:send"], False),
-    ],
-)  # fmt: skip
-def test_our_own_texts_pass(place: Place, skill: object, passes: bool) -> None:
-    """The model may open the texts of our commands and our skill unasked, and nobody else's."""
+@pytest.mark.parametrize("skill", ["agent-team-os:send", "agent-team-os:agent-team-os", "send", None])
+def test_no_answer_for_skills(place: Place, skill: object) -> None:
+    """A skill is known by its name alone, which a file of the project can have as well: it gets no answer."""
     given = {"tool_name": "Skill", "tool_input": {"skill": skill, "args": "dev"}}
-    assert pre_tool_use.run(given, str(place.base / "project"), place.helper) is passes
-    assert not pre_tool_use.run({**given, "agent_id": "a1"}, str(place.base / "project"), place.helper)
+    assert not pre_tool_use.run(given, str(place.base / "project"), place.helper)
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,25 @@
-"""Only a person says yes: at a terminal outside of any session, or by a slash command typed in an attended one."""
+"""What takes a person, on the command line: at a terminal outside of any session, and some of it by a script."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_team_os.mail import person
 from agent_team_os.protocol import show
 from conftest import Team, tree
 from support import plans
-from support.cli import PROGRAM, ROOT
-from support.hooks import LAUNCHER
+from support.cli import PROGRAM
 from support.seat import Seat
 
 CLEAN_SHELL = ["env", "-i", "sh", "-c", 'env "$@"; exit $?', "sh"]
-MARKS = ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID")
+MARKS = ("CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "CLAUDE_PID")
+SESSION = "AGENT_TEAM_OS_SESSION"
 
 
 @pytest.fixture
@@ -95,7 +95,10 @@ def test_a_shell_of_a_session(mark: str, proposed: tuple[Team, str]) -> None:
 
 
 @pytest.mark.parametrize("mark", MARKS)
-@pytest.mark.parametrize("wiped", [[], ["env", "-u", MARKS[0], "-u", MARKS[1]], ["env", "-i"], CLEAN_SHELL])
+@pytest.mark.parametrize(
+    "wiped",
+    [[], ["env", "-u", "CLAUDECODE", "-u", "CLAUDE_CODE_SESSION_ID", "-u", "CLAUDE_PID"], ["env", "-i"], CLEAN_SHELL],
+)
 def test_a_terminal_that_a_model_opened(mark: str, wiped: list[str], proposed: tuple[Team, str]) -> None:
     """A pseudo-terminal opened from a session is refused, also where the variables were taken away on the way."""
     team, plan_id = proposed
@@ -119,116 +122,47 @@ def test_a_shell_between(proposed: tuple[Team, str]) -> None:
     assert unchanged(team, plan_id)
 
 
-# ---- In a session -------------------------------------------------------------------------------
-
-
-def test_yes_in_an_attended_session(proposed: tuple[Team, str]) -> None:
-    """/god confirm PLAN, typed by the person at a session, confirms it; the session is kept and the plan shown."""
-    team, plan_id = proposed
-    before = plans.stored(team, plan_id)
-    told = plans.typed(team, f"/god confirm {plan_id}")
-    assert f"{plan_id}  confirmed, with the yes of ops/ops" in told
-    assert "plan dispatch" in told
-    plan = plans.stored(team, plan_id)
-    assert plan["status"] == "confirmed"
-    assert (plan["confirmation"]["session"], plan["confirmation"]["hash"]) == ("ops/ops", digest(before))
-    kept = tree(team.home / "plans")
-    assert "confirmed" in plans.typed(team, f"/god confirm {plan_id[-6:]}")  # twice is no second yes
-    assert tree(team.home / "plans") == kept
-
-
-FOREIGN_ENVIRONMENTS: dict[str, Any] = {
-    "claude -p": {"CLAUDE_CODE_ENTRYPOINT": "sdk-cli", "CLAUDE_CODE_SESSION_ATTENDED": "0"},
-    "another entry point": {"CLAUDE_CODE_ENTRYPOINT": "sdk-cli"},
-    "no entry point": {"CLAUDE_CODE_ENTRYPOINT": None},
-    "unattended": {"CLAUDE_CODE_SESSION_ATTENDED": "0"},
-    "of whom nobody says whether": {"CLAUDE_CODE_SESSION_ATTENDED": None},
-    "no client": {"CLAUDE_PID": None},
-    "another client": {"CLAUDE_PID": "1"},
-    "no number": {"CLAUDE_PID": "{pid}x"},
-    "an odd number": {"CLAUDE_PID": "\u0661"},
-    "a long number": {"CLAUDE_PID": "9" * 5000},
-}
-
-
-@pytest.mark.parametrize("name", FOREIGN_ENVIRONMENTS)
-def test_a_session_without_a_person(name: str, proposed: tuple[Team, str]) -> None:
-    """The same command is refused where the client does not say that somebody sits there, or is not the caller."""
-    team, plan_id = proposed
-    told = plans.typed(team, f"/god confirm {plan_id}", **FOREIGN_ENVIRONMENTS[name])
-    assert "This did not work" in told
-    assert "this takes a person" in told
-    assert unchanged(team, plan_id)
-
-
-@pytest.mark.parametrize("mark", MARKS)
-def test_a_client_that_a_model_started(mark: str, proposed: tuple[Team, str]) -> None:
-    """A nested client, attended by its own word, is refused: it was started from a session."""
-    team, plan_id = proposed
-    told = plans.typed(team, f"/god confirm {plan_id}", above={mark: "1"})
-    assert "itself started from a session" in told
-    assert unchanged(team, plan_id)
-
-
-HOOK = f"sh '{LAUNCHER}' UserPromptExpansion"
-VERB = " ".join(f"'{word}'" for word in [*PROGRAM, "hook", "UserPromptExpansion"])
-IN_ITS_PLACE = """
-import os, socket, sys
-if sys.argv[1] == "pipe":
-    read, write = os.pipe()
-else:
-    ours, theirs = socket.socketpair()
-    read, write = theirs.fileno(), ours.fileno()
-while data := os.read(0, 65536):
-    os.write(write, data)
-os.close(write)
-os.dup2(read, 0)
-os.execvp("sh", ["sh", sys.argv[2], "UserPromptExpansion"])
-"""
-BY_HAND = {
-    "the hook in a shell": ["bash", "-c", f"{HOOK}; true"],
-    "the hook in a shell in a shell": ["bash", "-c", f"bash -c \"{HOOK}; true\"; true"],
-    "the hook from a program": [
-        sys.executable, "-c", f"import subprocess; subprocess.run(['sh', '{LAUNCHER}', 'UserPromptExpansion'])",
-    ],
-    "the verb in a shell": ["bash", "-c", f"{VERB}; true"],
-    "the verb in place of a shell": [*PROGRAM, "hook", "UserPromptExpansion"],
-    "the module in a shell": [
-        "bash", "-c", f"'{sys.executable}' '{ROOT}/scripts/agent_team_os/hooks/__main__.py' UserPromptExpansion; true",
-    ],
-    "the hook in place of a shell": ["bash", "-c", f"cat > in.json; exec {HOOK} < in.json"],
-    "the hook in place of a program": [sys.executable, "-c", IN_ITS_PLACE, "pipe", str(LAUNCHER)],
-    "the hook behind a socket": [sys.executable, "-c", IN_ITS_PLACE, "socket", str(LAUNCHER)],
-    "the launcher of the verb": ["bash", "-c", f"'{ROOT}/scripts/ato' hook UserPromptExpansion; true"],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", BY_HAND)
-def test_a_hook_called_by_hand(name: str, proposed: tuple[Team, str]) -> None:
-    """In an attended session a model that calls the hook itself, with made-up input, confirms nothing."""
-    team, plan_id = proposed
-    told = plans.typed(team, f"/god confirm {plan_id}", command=BY_HAND[name])
-    assert "this takes a person" in told
-    assert unchanged(team, plan_id)
-
-
 def test_a_lifted_halt_needs_the_same(team: Team) -> None:
-    """/bus resume counts from a person alone, as does `resume`; at a terminal of their own it works."""
-    plans.gods(team)
+    """A halt is lifted by a person at a terminal of their own alone."""
     halt = team.home / "HALT.json"
     assert team.run("dev", "halt", "wait").returncode == 0
-    assert "this takes a person" in plans.typed(team, "/bus resume", CLAUDE_CODE_SESSION_ATTENDED="0")
-    assert "this takes a person" in plans.typed(team, "/bus resume", above={"CLAUDECODE": "1"})
     assert plans.at_terminal(team, "dev", "resume", CLAUDECODE="1")[0] == 2
     assert plans.at_terminal(team, "dev", "resume", above={"CLAUDECODE": "1"})[0] == 2
     assert team.refused(2, "not-confirmed", "dev", "resume")
     assert halt.exists()
     assert plans.at_terminal(team, "dev", "resume")[0] == 0
     assert not halt.exists()
-    assert team.run("dev", "halt", "wait").returncode == 0
-    told = plans.typed(team, "/bus resume")
-    assert told == "The halt is lifted; mail goes out again."
-    assert not halt.exists()
+
+
+def test_a_folder_of_another_agent(team: Team) -> None:
+    """A folder that has an agent is given away by a person at a terminal alone, who is told whose it is."""
+    before = (team.home / "AGENT_MAP.json").read_bytes()
+    error = team.refused(2, "not-confirmed", "dev", "join", "growth")
+    assert error["message"].startswith("giving away a folder that has an agent takes a person")
+    for env in ({"CLAUDECODE": "1"}, {"AGENT_TEAM_OS_SESSION": "dev/dev"}):
+        assert team.run("dev", "join", "growth", **env).returncode == 2
+    (team.root / "dev/sub").mkdir()
+    assert team.run("dev/sub", "join", "growth").returncode == 2  # what lies below it is dev's, too
+    status, shown = plans.at_terminal(team, "dev", "join", "growth", answer="n\n")
+    assert (status, "dev's now. Mail for dev stays with dev." in shown) == (2, True), shown
+    assert (team.home / "AGENT_MAP.json").read_bytes() == before
+    assert plans.at_terminal(team, "dev", "join", "growth")[0] == 0
+    assert team.json("dev", "whoami")["agent"] == "growth"
+
+
+def test_what_a_script_may_do(team: Team) -> None:
+    """Without a terminal, outside of sessions, what can be undone passes; in a session none of it does by itself."""
+    plans.gods(team)
+    (team.root / "new").mkdir()
+    calls = {("join", "new"): 0, ("drain", "on"): 0, ("god", "on"): 2, ("resume",): 2}
+    for mark in person.MARKS:
+        for call in calls:
+            before = tree(team.root)
+            done = team.run("new" if "join" in call else "ops", *call, **{mark: "x" if mark != SESSION else "ops/ops"})
+            assert (done.returncode, "takes a person" in done.stderr) == (2, True), (mark, call, done.stderr)
+            assert tree(team.root) == before
+    for call, status in calls.items():
+        assert team.run("new" if "join" in call else "ops", *call).returncode == status, call
 
 
 def test_a_person_who_has_no_bus_there(tmp_path: Path) -> None:

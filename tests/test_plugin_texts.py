@@ -32,7 +32,6 @@ READING = ("inbox", "read", "thread", "bus")
 WRITING = ("send", "reply", "handoff")
 COMMANDS = sorted([*READING, *WRITING, "god", "msg"])
 # Before which shell commands the hook is asked: for our helper, and for what takes a person.
-RULES = ["Bash(*ato *)", "Bash(*hooks/run*)", "Bash(*god *)", "Bash(*bus resume*)"]
 SKILL = ROOT / "skills/agent-team-os/SKILL.md"
 TEXTS = {path.stem if path != SKILL else "skill": path for path in [*sorted((ROOT / "commands").iterdir()), SKILL]}
 
@@ -90,18 +89,10 @@ def test_frontmatter(name: str) -> None:
             assert re.fullmatch(r'"[^"\\]+"', value), "brackets that are not quoted would be a list"
         else:  # a plain scalar: nothing in it that means something to YAML
             assert not re.search(r": |:$| #|^[\s\[\]{}&*!|>'\"%@`,?-]", value)
-    known = {"name", "description", "allowed-tools"} | ({"argument-hint"} if name != "skill" else set())
+    # No allowed-tools: which calls pass, the PreToolUse hook decides by what stands in them.
+    known = {"name", "description"} | ({"argument-hint"} if name != "skill" else set())
     assert set(front) == known
     assert body.strip()
-
-
-@pytest.mark.parametrize("name", TEXTS)
-def test_allowed_tools(name: str) -> None:
-    """Each text allows single calls of our helper that read, word by word, and nothing with a pattern."""
-    allowed = parts(name)[0]["allowed-tools"].split(", ")
-    verbs = "whoami|bus|inbox|inbox --all|read|read --peek|thread|trace|god|plan show|msg (list|read|users)"
-    assert all(re.fullmatch(rf"Bash\({re.escape(HELPER)} ({verbs})\)", tool) for tool in allowed), allowed
-    assert len(set(allowed)) == len(allowed)
 
 
 # ---- What is run --------------------------------------------------------------------------------
@@ -116,7 +107,8 @@ def test_every_call_passes_without_a_question(name: str, tmp_path: Path) -> None
         assert line.startswith(HELPER), "nothing before it, and in quotes"
         command = line.replace("${CLAUDE_PLUGIN_ROOT}", str(ROOT))
         given = {"tool_name": "Bash", "tool_input": {"command": command}, "cwd": str(tmp_path)}
-        passes = " msg send " not in command  # that leaves the machine, and the client asks the person once more
+        # What leaves the machine, and what writes where a sender has chosen the names, the client asks about.
+        passes = " msg send " not in command and " --save " not in command
         assert pre_tool_use.run(given, str(tmp_path), str(ROOT / "scripts/ato")) is passes, command
 
 
@@ -204,8 +196,10 @@ def test_the_calls_in_sentences_work(name: str, team: Team, plugin: Path) -> Non
     plan_id = plans.propose(team, agent="dev")
     plans.confirm(team, plan_id)
     for line in inline(name):
-        command = line.replace(" PLAN", f" {plan_id}").replace(
-            " ID", " " + sent["thread_id" if f"{HELPER} thread" in line else "id"]
+        command = (
+            line.replace(" PLAN", f" {plan_id}")
+            .replace(" DIR", " .")
+            .replace(" ID", " " + sent["thread_id" if f"{HELPER} thread" in line else "id"])
         )
         done = subprocess.run(
             ["sh", "-c", command.replace("${CLAUDE_PLUGIN_ROOT}", str(plugin))],
@@ -303,16 +297,14 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 def test_the_hooks() -> None:
-    """Each event has one hook, PreToolUse that for skills and some shell commands: the launcher, without a shell."""
+    """Each event has one hook, and those of tools see calls of Bash alone that name the program: the launcher."""
     hooks = manifest("hooks/hooks.json")["hooks"]
     assert sorted(hooks) == sorted(dispatch.EVENTS)
-    assert len(hooks) == 6
+    rules = {"PreToolUse": ("Bash", "Bash(*ato *)"), "PostToolUse": ("Bash", "Bash(: ato *)")}
     for event, groups in hooks.items():
         found = [(group.get("matcher"), hook.pop("if", None)) for group in groups for hook in group["hooks"]]
-        rules = [*(("Bash", rule) for rule in RULES), ("Skill", None)] if event == "PreToolUse" else [(None, None)]
-        assert found == rules
+        assert found == [rules.get(event, (None, None))]
         hook = groups[0]["hooks"][0]
-        assert all(other == hook for group in groups for other in group["hooks"])
         assert (hook["type"], hook["command"]) == ("command", "sh")
         assert hook["args"] == ["${CLAUDE_PLUGIN_ROOT}/hooks/run", event]
         assert isinstance(hook["timeout"], int)
@@ -324,7 +316,10 @@ def test_the_hooks() -> None:
 def test_every_hook_is_known(event: str, team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program knows every event that the plugin sends it."""
     monkeypatch.setenv("HOME", str(team.root))
-    given = {"session_id": "s-1", "command_name": "agent-team-os:bus", "command_args": ""}
+    given = {
+        "session_id": "s-1", "command_name": "agent-team-os:bus", "command_source": "plugin", "command_args": "",
+        "tool_name": "Bash", "tool_input": {"command": ": ato x" if event == "PostToolUse" else "ato x"},
+    }  # fmt: skip
     env = {**team.env, "AGENT_TEAM_OS_HOME": str(team.home)}
     fire(event, json.dumps(given).encode(), env, str(team.root / "dev"))
     assert (team.home / f"state/{event}.ran").exists()

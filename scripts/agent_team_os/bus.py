@@ -318,12 +318,18 @@ class Bus:
             raise CannotWrite(f"cannot write {error.filename}: {error.strerror}", "See: ato doctor") from None
         return made
 
-    def join(self, name: str, folder: str, about: dict[str, Any]) -> int:
-        """Map a folder, and all below it, to an agent, and return the number of the rule. Says the same twice."""
+    def to_join(self, name: str, folder: str) -> tuple[str, str]:
+        """The real path of a folder that `name` may have, and the agent that would lose it; empty for nobody."""
         ids.check_agent(name)
         if name == _GOD:
-            raise Usage(f'"{name}" means the orchestrator of a domain and is no agent name', "Choose another name.")
+            raise Usage(f'"{name}" means the orchestrator of a domain', "Choose another name.")
         place = workspace.to_join(self.home, folder)
+        owner, why = agentmap.agent_for(self.map, place)
+        return place, owner if owner and owner != name and why != "fallback" else ""
+
+    def join(self, name: str, folder: str, about: dict[str, Any]) -> int:
+        """Map a folder, and all below it, to an agent, and return the number of the rule. Idempotent."""
+        place, _ = self.to_join(name, folder)
         number = 0
 
         def change(document: AgentMap) -> None:

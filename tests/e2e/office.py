@@ -12,6 +12,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -21,7 +22,8 @@ from support.model import Answer, Model, Request, Turn, bash
 
 PLUGIN = "agent-team-os@agent-team-os"
 VERSION = json.loads((ROOT / ".claude-plugin/plugin.json").read_bytes())["version"]
-# How every question of the client for a permission begins.
+# How our page for what takes a person begins, and every question of the client for a permission.
+ASKS = "agent-team-os asks you:"
 QUESTION = re.compile("Do you want|Use skill")
 
 
@@ -164,6 +166,40 @@ class Office:
         terminal.submit(text)
         screen = terminal.wait_for(f"● {last}")
         assert not QUESTION.search(screen), screen
+        self.idle(terminal)
+        return self.model.asked(agent)[before:]
+
+    def asked(self, terminal: Terminal, agent: str, text: str, call: Turn, *turns: Union[Turn, str]) -> str:
+        """Type a prompt, let the model make a call that takes the person, and return the screen with the question.
+
+        What the model takes next stands in `turns`.
+        """
+        self.model.say(call, *turns, key=agent)
+        terminal.submit(text)
+        terminal.wait_for(ASKS)
+        return terminal.wait_for("Do you want to proceed?")
+
+    @staticmethod
+    def answer(terminal: Terminal, key: str) -> None:
+        """Answer our question: a key that comes at once with the dialog is not taken by the client."""
+
+        def gone() -> bool:
+            if ASKS not in terminal.screen():
+                return True
+            terminal.key(key)
+            time.sleep(0.3)
+            return False
+
+        terminal.wait(gone, "the end of the question")
+
+    def agreed(self, terminal: Terminal, agent: str, text: str, call: Turn, *turns: Turn) -> list[Request]:
+        """The same, answered with yes; what the model was asked, once the turn is over."""
+        before = len(self.model.asked(agent))
+        self._answers += 1
+        last = f"Answer {self._answers} to {agent}."
+        self.asked(terminal, agent, text, call, *turns, last)
+        self.answer(terminal, "Enter")
+        terminal.wait_for(f"● {last}")
         self.idle(terminal)
         return self.model.asked(agent)[before:]
 

@@ -28,7 +28,7 @@ from typing import Any, Callable, Optional, Union
 from support.cli import ROOT
 from support.model import Model
 
-VERSION = "2.1.330"
+VERSION = "2.1.332"
 PACKAGE = f"@anthropic-ai/claude-code@{VERSION}"
 CACHE = ROOT / ".cache"
 PATIENCE = 30  # seconds after which what does not come counts as missing; no test asserts any shorter time

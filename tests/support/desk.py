@@ -20,6 +20,7 @@ from unittest import mock
 from agent_team_os.bus import Bus
 from agent_team_os.protocol.documents import Message
 from conftest import Team
+from support import asking
 from support.cli import ROOT
 from support.hooks import said
 from support.sessions import Session
@@ -55,6 +56,13 @@ class Desk(Session):
             "UserPromptExpansion",
             expansion_type="slash_command", command_name=name, command_args=arguments, command_source="plugin",
         )  # fmt: skip
+
+    def does(self, call: str) -> str:
+        """What the model is told of a call of the program that takes a person, after their yes."""
+        env: dict[str, Any] = {name: value for name, value in self.env.items() if self.team.env.get(name) != value}
+        if self.id is None:
+            env["CLAUDE_CODE_SESSION_ID"] = None
+        return asking.done(self.team, call, os.path.relpath(self.folder, self.team.root), session=self.id, **env)
 
     def put(self, number: int, box: str = "", age: float = 0, sender: str = "ops", **fields: Any) -> str:
         """A pending message, `age` seconds old, in a box of the agent, and its id: the higher, the newer."""

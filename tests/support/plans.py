@@ -19,11 +19,10 @@ import jsonschema
 from agent_team_os.bus import Bus
 from agent_team_os.orchestration import plans
 from conftest import ERROR, Team, tree
-from support.cli import PROGRAM
-from support.hooks import LAUNCHER
+from support.cli import PROGRAM, ROOT
 from support.seat import Seat
 
-SCHEMA = json.loads((Path(LAUNCHER).parent.parent / "schemas/plan.schema.json").read_bytes())
+SCHEMA = json.loads((ROOT / "schemas/plan.schema.json").read_bytes())
 AGENTS: dict[str, Any] = {
     "ops": {"domain": "side"},
     "dev": {"domain": "side"},
@@ -31,14 +30,6 @@ AGENTS: dict[str, Any] = {
     "secure": {"domain": "work"},
     "lead": {"domain": "work"},
     "alex": {},
-}
-# What a session of Claude Code with somebody at it leaves to its hooks; the seat is the client.
-ATTENDED = {
-    "CLAUDECODE": "1",
-    "CLAUDE_PID": "{pid}",
-    "CLAUDE_CODE_ENTRYPOINT": "cli",
-    "CLAUDE_CODE_SESSION_ATTENDED": "1",
-    "CLAUDE_CODE_SESSION_ID": "s-1",
 }
 
 
@@ -126,29 +117,6 @@ def at_terminal(
     with Seat({**team.env, **env}, team.root / agent, [*PROGRAM, *args], above=above) as seat:
         seat.type(answer)
         return seat.end()
-
-
-def typed(
-    team: Team, line: str, agent: str = "ops", *, command: Optional[list[str]] = None,
-    above: Optional[dict[str, str]] = None, **env: Optional[str],
-) -> str:  # fmt: skip
-    """What the model is told of a slash command in a session with somebody at it, but for these other variables.
-
-    `command` is what the client starts instead of our hook; `above` are the client's own variables.
-    """
-    name, _, words = line.partition(" ")
-    given = {
-        "session_id": "s-1", "hook_event_name": "UserPromptExpansion", "cwd": str(team.root / agent),
-        "expansion_type": "slash_command", "command_name": f"agent-team-os:{name[1:]}", "command_args": words,
-    }  # fmt: skip
-    variables = {name: value for name, value in {**team.env, **ATTENDED, **env}.items() if value is not None}
-    command = command or ["sh", str(LAUNCHER), "UserPromptExpansion"]
-    with Seat(variables, team.root / agent, command, above=above, given=json.dumps(given)) as seat:
-        status, shown = seat.end()
-    assert status == 0, shown
-    answer = json.loads(shown)["hookSpecificOutput"]
-    assert answer["hookEventName"] == "UserPromptExpansion"
-    return str(answer["additionalContext"])
 
 
 def sent(team: Team) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from ..mail import hook_log
 from ..protocol import agentmap, ids, show
 from ..protocol import home as layout
 from ..protocol.errors import CannotWrite
-from . import here, output
+from . import gate, here, output
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -44,9 +44,17 @@ def init(as_json: bool) -> None:
 def join(
     name: str, path: str | None, role: str | None, domain: str | None, capability: tuple[str, ...], as_json: bool
 ) -> None:
-    """Map this folder, and all below it, to agent NAME."""
+    """Map this folder, and all below it, to agent NAME.
+
+    A folder that has another agent takes a person: at a terminal, or in a session, where Claude Code asks.
+    """
     bus = here.open_bus()
     folder = os.path.abspath(os.path.join(here.folder(), path or ""))
+    place, owner = bus.to_join(name, folder)
+    gate.check("rejoin" if owner else "join", "join", name, *(["--path", folder] if path else []))
+    if owner:
+        output.note(f"{text.place(place)} is {owner}'s now. Mail for {owner} stays with {owner}.")
+        gate.agree(f"Give it, with all below it, to {name}?", f"{text.place(place)} stays {owner}'s")
     rule = bus.join(name, folder, {"role": role, "domain": domain, "capabilities": list(capability)})
     if as_json:
         output.emit({"agent": name, "path": folder, "rule": rule, "map": layout.agent_map(bus.home)})
@@ -117,6 +125,8 @@ def drain(switch: str, agent: str | None, as_json: bool) -> None:
     The switch is kept in the map, per agent.
     """
     bus = here.open_bus()
+    if switch != "status":
+        gate.check("drain", "drain", switch, *(["--agent", agent] if agent else []))
     settings = bus.drain(agent, {"on": True, "off": False, "status": None}[switch])
     if as_json:
         output.emit(settings)

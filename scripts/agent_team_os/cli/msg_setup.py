@@ -1,4 +1,4 @@
-"""msg setup, verify, device: what asks a person."""
+"""msg setup, verify, device: what takes a person."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Any
 
 import click
 
-from ..mail import person
 from ..post import keys, me, notice, page, people
 from ..post import setup as post_setup
 from ..protocol import agentmap, show
 from ..protocol.errors import BusError, InvalidLetter, NotVerified, StoreFailed, Usage
 from ..storage import home as homes
-from . import output
+from . import gate, output
 from .mailbox import AS_JSON as _AS_JSON
 from .mailbox import Here
 
-_YES = click.option("--yes", is_flag=True, help="Answer every question with its default, and yes.")
+_YES = click.option("--yes", is_flag=True, help="Answer every question with its default.")
 
 
 @click.command("setup", short_help="Say who you are and where mail is kept.")
@@ -36,6 +35,7 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
     from ..post import seal, store
 
     here = Here(as_json, set_up=False)
+    gate.check("msg setup", "msg", "setup")
     seal.require()
     store.require()
     before = me.known(os.environ) or {}
@@ -60,9 +60,12 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
         try:
             error = post_setup.publish(here.home, os.environ, url)
         except people.AddressTaken as taken:
-            _must_be_outside("whether a lost key is replaced a person says", "ato msg setup")
-            output.note(f"{taken.message}\nOn a second device of yours, call there instead: ato msg device add")
-            ask.agree("Is that key yours and lost, and shall this one take its place?")
+            gate.check("msg claim", "msg", "setup")
+            gate.retype(
+                f"{taken.message}\nOn a second device of yours, call there instead: ato msg device add\n"
+                f"If that key is yours and lost, this one can replace it: {post_setup.fingerprint(mine)}",
+                post_setup.fingerprint(mine),
+            )
             error = post_setup.publish(here.home, os.environ, url, claim=True)
     fingerprint = post_setup.fingerprint(mine)
     if here.as_json:
@@ -94,10 +97,9 @@ def _made(url: str) -> str:
 
 
 class _Ask:
-    """Questions for a person; where none is at a terminal the defaults count, and only --yes is a yes."""
+    """Questions for a person; with --yes, and where nobody is at a terminal, the defaults count."""
 
     def __init__(self, yes: bool, as_json: bool = False) -> None:
-        self.yes = yes
         self.silent = yes or as_json or sys.stdin is None or not sys.stdin.isatty()
 
     def __call__(self, question: str, default: str, option: str, check: Callable[[str], str], given: str | None) -> str:
@@ -116,39 +118,20 @@ class _Ask:
             raise Usage(f"{option} is missing", f"Give it, as in: {verb} {option} …")
         return check(default if given is None else given)
 
-    def agree(self, question: str, told: str = "") -> None:
-        """NotVerified without a yes; who is asked is `told` first what it is about."""
-        if self.yes:
-            return
-        if self.silent:
-            raise NotVerified("nobody is here to compare and to agree", "Call it at a terminal, or give --yes.")
-        if told:
-            output.note(told)
-        if not click.confirm(question, err=True):
-            raise NotVerified("nothing was changed", "Ask again when you have compared.")
-
-
-def _must_be_outside(what: str, call: str) -> None:
-    """NotVerified in a session, whatever was given: its model could give it. A script of a person's is no session."""
-    why = person.in_session(os.environ)
-    if why:
-        raise NotVerified(f"{what}, and {why}", f"Call it at a terminal outside of sessions: {call}")
-
 
 @click.command()
 @click.argument("who", metavar="NAME")
 @click.option("--fingerprint", metavar="F", help="The fingerprint they told you; needed where two claim one address.")
-@_YES
 @_AS_JSON
-def verify(who: str, fingerprint: str | None, yes: bool, as_json: bool) -> None:
-    """Say that a key is a person's own.
+def verify(who: str, fingerprint: str | None, as_json: bool) -> None:
+    """Say that a key is a person's own, at a terminal outside of sessions.
 
     Compare the fingerprint with what they see in `msg setup` or `msg users`, on the telephone or face to face.
     """
     from ..post import directory as entries
 
     here = Here(as_json)
-    _must_be_outside("whose a key is a person says", "ato msg verify NAME")
+    gate.check("msg verify", "msg", "verify", who)
     directory = people.load(here.home)
     uid = people.find(directory, who, here.me["uid"])
     if uid == here.me["uid"]:
@@ -166,8 +149,8 @@ def verify(who: str, fingerprint: str | None, yes: bool, as_json: bool) -> None:
                           "Ask the right one, then: ato msg verify NAME --fingerprint F")  # fmt: skip
     (uid,) = claims
     entry = directory[uid]["entry"]
-    if fingerprint is None:
-        _Ask(yes).agree(f"Does {entry['name']} say the same?", f"{entry['address']} has the key {prints[uid]}")
+    shown = f"{show.one_line(entry['name'])}, {entry['address']}, has the key {prints[uid]}. Do they say the same?"
+    gate.retype(shown, prints[uid])
     entries.verify(here.home, uid, prints[uid])
     document = {"uid": uid, "address": entry["address"], "fingerprint": prints[uid], "verified": True}
     if here.as_json:
@@ -229,10 +212,9 @@ def add(address: str | None, url: str | None, fingerprint: str | None, yes: bool
                  "Then here once more: ato msg device add"]  # fmt: skip
     else:
         (found,) = left
-        _must_be_outside("whose device this is a person says", "ato msg device add")
+        gate.check("msg device add", "msg", "device", "add")
         mark = seal.fingerprint(found["verify_key"])
-        output.note(f"{found['address']} has the key {mark}")
-        ask.agree("Is that the fingerprint your other device shows in `msg setup`?")
+        gate.retype(f"{found['address']} has the key {mark}. Does your other device show the same in msg setup?", mark)
         devices.adopt(here.home, os.environ, found)
         notice.refresh(here.home, os.environ, pause=0.0)
         document = {"recipient": recipient, "address": address, "complete": True, "fingerprint": mark}
@@ -256,19 +238,18 @@ def _plain(fingerprint: str) -> str:
 
 @device.command(short_help="Accept a new device, on the one set up.")
 @click.argument("recipient", metavar="KEY")
-@_YES
 @_AS_JSON
-def accept(recipient: str, yes: bool, as_json: bool) -> None:
-    """Let a new device read and write as you; call this on the one that is set up.
+def accept(recipient: str, as_json: bool) -> None:
+    """Let a new device read and write as you; call this on the one that is set up, at a terminal.
 
     KEY is what the new device shows.
     """
     from ..post import device as devices
 
     here = Here(as_json)
-    _must_be_outside("a device is accepted by a person", "ato msg device accept KEY")
+    gate.check("msg device accept", "msg", "device", "accept", recipient)
     devices.check_key(recipient)
-    _Ask(yes).agree(f"Let the device {show.one_line(recipient, 80)} read your mail and write in your name?")
+    gate.retype(f"Let the device {recipient} read your mail and write in your name?", recipient)
     devices.accept(here.home, os.environ, here.url, recipient)
     if here.as_json:
         output.emit({"recipient": recipient})

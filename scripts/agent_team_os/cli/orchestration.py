@@ -8,12 +8,11 @@ import click
 
 from .. import text
 from ..bus import Bus
-from ..mail import person
 from ..orchestration import pages, plans
 from ..protocol import strictjson
 from ..protocol.errors import InvalidMap, InvalidPlan, NotConfirmed, UnknownAgent, Usage
 from ..storage import files
-from . import content, here, output
+from . import content, gate, here, output
 
 _AS_JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document.",
@@ -34,6 +33,8 @@ def god(switch: str, as_json: bool) -> None:
     from ..orchestration import gods
 
     bus = here.open_bus()
+    if switch != "status":
+        gate.check("god", "god", switch)
     state = gods.switch(bus, {"on": True, "off": False, "status": None}[switch])
     output.emit(state) if as_json else output.say(pages.god(bus.map, state["agent"], state["enabled"]))
 
@@ -103,9 +104,12 @@ def show(name: str | None, as_json: bool) -> None:
 @click.argument("name", metavar="PLAN")
 @_AS_JSON
 def confirm(name: str, as_json: bool) -> None:
-    """Say yes to PLAN, as a person at a terminal."""
+    """Say yes to PLAN.
+
+    Takes a person: at a terminal, or in a session, where Claude Code asks.
+    """
     bus = here.open_bus()
-    _must_be_person("a plan is confirmed by a person", f"Type in a session: /god confirm {name}")
+    gate.check("plan confirm", "plan", "confirm", name)
     document = plans.load(bus.home, name)
     output.note(text.plain(pages.plan(bus.home, document, {})))
     if document["status"] == "dispatched":
@@ -149,31 +153,27 @@ def dispatch(name: str, as_json: bool) -> None:
 def launch(name: str, opens: bool, as_json: bool) -> None:
     """Open a session for each assignee of PLAN.
 
-    Prints the commands that do it; as a person at a terminal.
+    Prints the commands that do it. Takes a person: at a terminal, or in a session, where Claude Code asks.
     """
     from ..orchestration import launch as launching
 
     bus = here.open_bus()
-    _must_be_person("sessions are opened by a person", "Ask your user to run it at a terminal of their own.")
+    gate.check("plan launch", "plan", "launch", *["--open"] * opens, name)
     wanted = launching.sessions(bus.home, bus.map, plans.load(bus.home, name))
-    known = [session for session in wanted if session["folder"] and not (opens and session["live"])]
-    opened: list[str] = []
-    if opens and known:
-        for session in known:
-            output.note(text.place(launching.line(session)))
-        if not click.confirm(f"Open {len(known)} session{'s' if len(known) > 1 else ''}?", err=True):
+    lines = launching.commands(wanted, opens)
+    if opens and lines:
+        for line in lines:
+            output.note(line)
+        if not click.confirm(f"Open {len(lines)} session{'s' if len(lines) > 1 else ''}?", err=True):
             raise NotConfirmed("no session was opened")
-        opened = launching.open_windows(known)
+    opened, done, notes = launching.carry_out(wanted, opens)
     if as_json:
         output.emit({"sessions": wanted, "opened": opened})
         return
-    for line in [f"Opened {window}" for window in opened] or [text.place(launching.line(session)) for session in known]:
+    for line in done:
         output.say(line)
-    for session in wanted:
-        if opens and session["live"]:
-            output.note(f"{session['agent']} has a session already; its brief is in its inbox.")
-        elif not session["folder"]:
-            output.note(f"{session['agent']} has no folder of its own in the map; open Claude Code where it works.")
+    for note in notes:
+        output.note(note)
 
 
 @click.command()
@@ -195,17 +195,14 @@ def halt(reason: tuple[str, ...], as_json: bool) -> None:
 @click.command()
 @_AS_JSON
 def resume(as_json: bool) -> None:
-    """Lift a halt, as a person at a terminal."""
+    """Lift a halt.
+
+    Takes a person: at a terminal, or in a session, where Claude Code asks.
+    """
     bus = here.open_bus()
-    _must_be_person("a halt is lifted by a person", "Type in a session: /bus resume")
+    gate.check("resume", "resume")
     lifted = bus.resume()
     output.emit({"halted": False, "lifted": lifted}) if as_json else output.say(pages.resumed(lifted))
-
-
-def _must_be_person(what: str, hint: str) -> None:
-    why = person.at_terminal(os.environ)
-    if why:
-        raise NotConfirmed(f"{what}, and {why}", hint)
 
 
 def _terminal() -> str:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, BinaryIO, Callable, Optional
 
-EVENTS = ("SessionStart", "UserPromptSubmit", "UserPromptExpansion", "PreToolUse", "Stop", "SessionEnd")
+EVENTS = (
+    "SessionStart", "UserPromptSubmit", "UserPromptExpansion", "PreToolUse", "PostToolUse", "Stop", "SessionEnd",
+)  # fmt: skip
 _MOST_INPUT = 16 * 1_048_576
 
 
@@ -34,17 +36,25 @@ def run(
         given, broken = _input(stdin)
         if event not in EVENTS:
             return
-        if event == "PreToolUse":
-            from . import rail
+        command = ""
+        if event in ("PreToolUse", "PostToolUse"):
+            from . import tool_call
 
-            denied = rail.refusal(given)
-            if denied and os.path.isdir(layout.find(environ)):  # in a subagent and in anybody's folder, too
-                _print(stdout, _decide("deny", denied))
+            command = tool_call.command_of(given)
+            if not tool_call.names_us(command):  # a client that does not know `if` calls for every command
+                return
+            if event == "PreToolUse" and tool_call.stands_in(command):  # in a subagent and in anybody's folder, too
+                _print(stdout, _decide("deny", tool_call.DENIED))
+                return
+            if event == "PostToolUse" and not tool_call.stands_in(command):
                 return
         if given.get("agent_id"):  # in a subagent, whose session has been told
             return
         verb = command_of(given) if event == "UserPromptExpansion" else None
         if verb == "":
+            return
+        if verb and given.get("command_source") != "plugin":
+            _print(stdout, _shadowed(given))
             return
         workspace = _workspace(given, environ, cwd)
         found = layout.find(environ)
@@ -59,14 +69,28 @@ def run(
         home = found if there else ""
         if broken:
             raise broken
-        if verb:
-            from . import user_prompt_expansion
+        words = tool_call.asks(command) if event == "PreToolUse" else None
+        if verb or event == "PostToolUse":
 
-            user_prompt_expansion.run(
-                found, verb, given, environ, workspace, lambda text: _print(stdout, _halted(found, event, text))
-            )
+            def say(text: str) -> None:
+                _print(stdout, _halted(found, event, text))
+
+            if verb:
+                from . import user_prompt_expansion
+
+                user_prompt_expansion.run(found, verb, given, environ, workspace, say)
+            else:
+                from . import asking
+
+                asking.carry_out(given, environ, found, workspace, say)
             if os.path.isdir(found):
                 unsynced.touch(layout.hook_ran(found, event))
+        elif words is not None:
+            from . import asking
+
+            question = asking.ask(given, words, environ, found, workspace)
+            if question:
+                _print(stdout, {"hookSpecificOutput": {"hookEventName": event, **question}})
         elif there:
             _handle(event, home, given, environ, workspace, stdout)
     except Exception as error:  # the worst bug we could ship is a hook that breaks a session
@@ -158,7 +182,8 @@ def _answer(call: Call) -> Optional[dict[str, Any]]:
     else:
         from . import pre_tool_use
 
-        allowed = pre_tool_use.run(call.given, call.workspace, layout.launcher())
+        leave = agentmap.leaves_machine(call.map, call.agent)
+        allowed = pre_tool_use.run(call.given, call.workspace, layout.launcher(), leave)
         return _decide("allow") if allowed else None
     return {"hookSpecificOutput": {"hookEventName": call.event, **specific}} if specific else None
 
@@ -194,6 +219,18 @@ def _tell(event: str, text: str) -> dict[str, Any]:
     return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}}
 
 
+def _shadowed(given: dict[str, Any]) -> dict[str, Any]:
+    """What the person is told where a command has the name of ours and is another's; nothing from a client that does
+    not say whose it is."""
+    if "command_source" not in given:
+        return {}
+    words = (
+        f"/{given['command_name']} is not the command of the plugin: another file, of this project or your own, has "
+        "the same name and was expanded instead. Look at it, in .claude/commands or .claude/skills."
+    )
+    return {"systemMessage": "agent-team-os: " + show.one_line(words, 500)}
+
+
 def _input(stdin: Optional[BinaryIO]) -> tuple[dict[str, Any], Optional[Exception]]:
     """The hook's input, empty where it is no object, and what is wrong with it.
 
@@ -226,6 +263,8 @@ def _may_be_used(home: str, workspace: str) -> bool:
 
 def _print(stdout: Optional[BinaryIO], answer: dict[str, Any]) -> None:
     """One JSON object, handed to the system when this returns; OSError if it does not take it."""
+    if not answer:
+        return
     if stdout is None:
         raise OSError("there is no standard output")
     stdout.write(strictjson.dump(answer).encode("utf-8") + b"\n")

@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 
 from . import shell
-from .call import COMMANDS, PLUGIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 # What an option takes: nothing, any text, or what leads to a file. _NAMED is named in the message and not read, _SENT
-# is read and sent, _SOURCE is that after an @, _FOLDER is written to.
-_FLAG, _TEXT, _NAMED, _SENT, _SOURCE, _FOLDER = range(6)
+# is read and sent, _SOURCE is that after an @.
+_FLAG, _TEXT, _NAMED, _SENT, _SOURCE = range(5)
 _ALWAYS = {"--json": _FLAG, "--help": _FLAG, "-h": _FLAG}
 # Without --allow-secret, which a person should have wanted.
 _CONTENT = {
@@ -31,7 +30,8 @@ _VERBS = {
     "whoami": _ALWAYS,
     "bus": _ALWAYS,
     "inbox": {**_ALWAYS, "--all": _FLAG},
-    "read": {**_ALWAYS, "--peek": _FLAG, "--save": _FOLDER},
+    # Without --save, here and of `msg`: others have chosen the names, and in a project some are run (conftest.py).
+    "read": {**_ALWAYS, "--peek": _FLAG},
     "thread": {**_ALWAYS, "--status": _TEXT},
     "trace": _ALWAYS,
     "overdue": _ALWAYS,
@@ -44,7 +44,6 @@ _VERBS = {
     "tasks show": _ALWAYS,
     # Without `msg send`: what leaves the machine, a person has seen.
     "msg list": {**_ALWAYS, "--all": _FLAG},
-    # Without --save: a stranger has chosen the names, and in a project some are run (conftest.py, Makefile).
     "msg read": _ALWAYS,
     "msg users": _ALWAYS,
     "msg outbox": _ALWAYS,
@@ -58,28 +57,29 @@ _VERBS = {
 }  # fmt: skip
 _GROUPS = {verb.partition(" ")[0] for verb in _VERBS if " " in verb}
 _WRITING = ("plan propose", "plan dispatch")
+# What reaches the task manager, which may be elsewhere.
+_TASKS = ("reply", "plan dispatch", "tasks list", "tasks show")
+# The keys of a Bash call that change nothing of what was read here.
+_KNOWN = frozenset(("command", "description", "timeout", "run_in_background", "dangerouslyDisableSandbox"))
 
-_TEXTS = tuple(f"{PLUGIN}:{name}" for name in (*COMMANDS, PLUGIN))
 
+def run(given: dict[str, Any], workspace: str, helper: str, tasks_leave: bool = False) -> bool:
+    """True for a Bash command that is exactly one harmless call of the helper. Never raises.
 
-def run(given: dict[str, Any], workspace: str, helper: str) -> bool:
-    """True for a Bash command that is exactly one harmless call of the helper, and for our own texts. Never raises.
-
-    `workspace` is the absolute path of the project, whose files may be sent; `helper` is that of our program.
+    `workspace` is the absolute path of the project, whose files may be sent; `helper` is that of our program;
+    `tasks_leave` says that the agent's task manager is not on this machine.
     """
     try:
-        return _passes(given, workspace, helper)
+        return _passes(given, workspace, helper, tasks_leave)
     except Exception:  # links without end, paths without bytes, input of any shape: no answer is always right
         return False
 
 
-def _passes(given: dict[str, Any], workspace: str, helper: str) -> bool:
+def _passes(given: dict[str, Any], workspace: str, helper: str, tasks_leave: bool) -> bool:
     asked = given.get("tool_input")
     if given.get("agent_id") is not None or not isinstance(asked, dict):
         return False
-    if given.get("tool_name") == "Skill":  # a text of ours for the model, which opens no door by itself
-        return asked.get("skill") in _TEXTS
-    if given.get("tool_name") != "Bash":
+    if given.get("tool_name") != "Bash" or not _KNOWN.issuperset(asked):
         return False
     command = asked.get("command")
     if asked.get("dangerouslyDisableSandbox") or asked.get("run_in_background") or not isinstance(command, str):
@@ -95,7 +95,7 @@ def _passes(given: dict[str, Any], workspace: str, helper: str) -> bool:
         return True
     verb = " ".join(args[:2]) if args[:1] and args[0] in _GROUPS else "".join(args[:1])
     options = _VERBS.get(verb)
-    if options is None:
+    if options is None or (tasks_leave and verb in _TASKS):
         return False
     if given.get("permission_mode") == "plan" and (verb in _WRITING or options.keys() >= _CONTENT.keys()):
         return False  # there the person has asked for a plan and for nothing to be done
@@ -154,8 +154,6 @@ def _may_lead_to(kind: int, value: str, folder: str, workspace: str) -> bool:
         return False
     root = os.path.realpath(workspace)
     real = os.path.realpath(os.path.join(folder, value))
-    if kind == _FOLDER and real == root:
-        return True
     # A whole disk is no project: nothing begins with the "//" that comes of "/".
     if not real.startswith(root + "/"):
         return False

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from .. import text
 from ..bus import Bus
-from ..mail import delivery, identity
-from ..protocol import agentmap, frame, show
+from ..mail import delivery, identity, person
+from ..protocol import frame, show
 from ..protocol import home as layout
 from ..protocol.errors import BusError, UnknownAgent, Usage
 from ..storage import home as homes
-from . import announce, session_start, writing
-from .call import Call
+from . import announce, writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,26 +152,11 @@ def _bus(asked: Asked, say: Say) -> None:
 
 
 def _join(asked: Asked, say: Say) -> None:
-    """Give the folder to an agent and tell this session at once what others are told when they start."""
     asked.flags()
     asked.at_most(1)
     if not asked.words:
         raise Usage("/bus join needs a name, such as ops or dev", "For example: /bus join dev")
-    bus = asked.bus
-    name = asked.words[0]
-    number = bus.join(name, asked.workspace, {})
-    who = identity.of_workspace(bus.map, asked.environ, asked.workspace)
-    done = (
-        f"Done: the folder {text.place(asked.workspace)} is now {name}'s (rule {number} of {agentmap.place(bus.home)})."
-    )
-    if who.agent != name:
-        say(f"{done} But this session stays {who.agent}, because {show.one_line(who.why)} says so.")
-        return
-    call = Call("UserPromptExpansion", asked.given, asked.environ, bus.home, bus.map, who)
-    answer = session_start.enter(call)
-    say("\n".join([done, answer]))
-    for step in call.after:
-        step()
+    to_ask(asked, say, "join", asked.words[0])
 
 
 def _drain(asked: Asked, say: Say) -> None:
@@ -181,17 +165,32 @@ def _drain(asked: Asked, say: Say) -> None:
     switch = asked.words[0] if asked.words else "status"
     if switch not in ("on", "off", "status"):
         raise Usage(f'drain is on or off, not "{switch[:40]}"', "Write: /bus drain on")
-    settings = asked.bus.drain(None, {"on": True, "off": False, "status": None}[switch])
-    say(text.drain(settings))
+    if switch == "status":
+        say(text.drain(asked.bus.drain(None, None)))
+    else:
+        to_ask(asked, say, "drain", switch)
 
 
 def _resume(asked: Asked, say: Say) -> None:
-    from ..orchestration import pages
-    from . import god
-
     asked.at_most(0)
-    god.must_be_typed(asked, "/bus resume")
-    say(pages.resumed(asked.bus.resume()))
+    to_ask(asked, say, "resume")
+
+
+def to_ask(asked: Asked, say: Say, *words: str) -> None:
+    """Tell the model which call makes the client ask the person for this; a BusError where that would be refused.
+
+    A command is expanded as well when a schedule or a file of the project has typed it, so it does nothing itself.
+    """
+    from . import acts
+
+    act = acts.open_act(list(words), asked.environ, asked.bus.home, asked.workspace)
+    why = person.attended(asked.environ, person.TABLE[act.name])
+    if why:
+        raise acts.refuse(act, why)
+    import shlex
+
+    call = f"{asked.ato} {shlex.join(words)}"
+    say(f"This takes a yes of your user, and Claude Code asks for it. Run exactly this and nothing else: {call}")
 
 
 def _god(asked: Asked, say: Say) -> None:

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 from typing import Any
 
-from ..mail import registry
-from ..protocol import agentmap
+from ..mail import person, registry
+from ..protocol import agentmap, show
 from ..protocol.documents import AgentMap
 from ..protocol.errors import CannotWrite, NotConfirmed
 from . import plans
@@ -54,11 +54,35 @@ def line(session: dict[str, Any]) -> str:
     return f"cd {shlex.quote(session['folder'])} && {shlex.join(session['command'])}"
 
 
+def commands(wanted: list[dict[str, Any]], opens: bool) -> list[str]:
+    """The lines that open the sessions which a launch would show, or with `opens` would open."""
+    return [show.one_line(line(session)) for session in _due(wanted, opens)]
+
+
+def carry_out(wanted: list[dict[str, Any]], opens: bool) -> tuple[list[str], list[str], list[str]]:
+    """Open the sessions, or with `opens` off only say how; returns the windows opened, what was done, and notes."""
+    opened = open_windows(_due(wanted, opens)) if opens else []
+    done = [f"Opened {window}" for window in opened] or commands(wanted, opens)
+    notes = []
+    for session in wanted:
+        if opens and session["live"]:
+            notes.append(f"{session['agent']} has a session already; its brief is in its inbox.")
+        elif not session["folder"]:
+            notes.append(f"{session['agent']} has no folder of its own in the map; open Claude Code where it works.")
+    return opened, done, notes
+
+
+def _due(wanted: list[dict[str, Any]], opens: bool) -> list[dict[str, Any]]:
+    return [session for session in wanted if session["folder"] and not (opens and session["live"])]
+
+
 def open_windows(wanted: list[dict[str, Any]]) -> list[str]:
     """Open a tmux window for each session; returns their names. Inside tmux they are opened there, else in a new one.
 
-    CannotWrite where there is no tmux, no claude, or tmux says no.
+    The sessions know nothing of one that this was called from. CannotWrite where there is no tmux or no claude, or if
+    tmux fails.
     """
+    environ = person.outside(os.environ)
     for program in ("tmux", "claude"):
         if shutil.which(program) is None:
             raise CannotWrite(f"there is no {program} on PATH", "Run the commands by hand: ato plan launch PLAN")
@@ -67,7 +91,7 @@ def open_windows(wanted: list[dict[str, Any]]) -> list[str]:
         name = session["agent"]
         target = ["new-window", "-d"]
         if not os.environ.get("TMUX"):
-            there = subprocess.run(["tmux", "has-session", "-t", "=ato"], capture_output=True, check=False)
+            there = subprocess.run(["tmux", "has-session", "-t", "=ato"], capture_output=True, check=False, env=environ)
             target += ["-t", "=ato:"]
             if there.returncode:
                 target = ["new-session", "-d", "-s", "ato"]
@@ -76,8 +100,9 @@ def open_windows(wanted: list[dict[str, Any]]) -> list[str]:
             folder = folder[:-1] + "\\;"  # else the end of its command
         command = ["tmux", *target, "-n", name, "-c", folder, "-P", "-F", "#{session_name}:#{window_name}"]
         done = subprocess.run(
-            [*command, shlex.join(session["command"])], capture_output=True, encoding="utf-8", check=False
-        )
+            [*command, shlex.join(session["command"])],
+            capture_output=True, encoding="utf-8", check=False, env=environ,
+        )  # fmt: skip
         if done.returncode:
             before = f"Opened before: {', '.join(opened)}. " if opened else ""
             why = f"tmux opened no window for {name}: {done.stderr.strip()[:200]}"

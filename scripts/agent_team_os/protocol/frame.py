@@ -33,11 +33,11 @@ PERSONA = "How this agent is to work, as {name} says, follows on the lines marke
 def frame(lines: Iterable[str], sentence: str = MAIL) -> str:
     """Text from elsewhere, already made visible, as framed lines under the sentence that introduces them."""
     mark = os.urandom(3).hex()
-    framed = [f"{mark}| {_harmless(part)}" for line in lines for part in line.split("\n")]
+    framed = [f"{mark}| {harmless(part)}" for line in lines for part in line.split("\n")]
     return "\n".join([sentence.replace("{mark}", mark), *framed])
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """A line in which no tag stands by which a model's own program speaks to it."""
     if "<" not in text:
         return text

@@ -1,0 +1,223 @@
+"""What a session may do after its person's yes: for each act the page that is shown, and what is then done.
+
+The keys are those of `person.TABLE` that a session may be asked about. An act is opened twice, before the question and
+after the yes; its digest says whether the page would still be the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+
+from .. import text
+from ..bus import Bus
+from ..mail import halt, identity
+from ..orchestration import gods, launch, notice, pages, plans
+from ..protocol import agentmap, frame, show
+from ..protocol import home as layout
+from ..protocol.errors import NotConfirmed, UnknownAgent, Usage
+from ..storage import home as homes
+from . import tool_call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Callable, NamedTuple
+
+    Say = Callable[[str], None]
+
+    class Act(NamedTuple):
+        """An act as it would be done now; `facts` is all that its page says, `do` carries it out and says so."""
+
+        name: str  # a key of person.TABLE
+        words: list[str]  # what the model calls, complete
+        title: str
+        facts: object
+        lines: list[str]
+        do: Callable[[Mapping[str, Any], Mapping[str, str], Say], None]
+
+else:
+    Act = namedtuple("Act", "name words title facts lines do")
+
+
+def open_act(words: list[str], environ: Mapping[str, str], home: str, workspace: str) -> Act:
+    """The act that these words call for, as it would be done now; a BusError if it would be refused."""
+    verb = tool_call.verb_of(words)
+    rest, options = _parse(verb, words[1 + verb.count(" ") :])
+    agent_map = homes.read_map(home) if homes.check(home) else {}
+    try:
+        who = identity.of_workspace(agent_map, environ, workspace)
+    except UnknownAgent:
+        if verb != "join":  # the name may be the one that is to join
+            raise
+        who = identity.of_workspace(agent_map, {}, workspace)
+    return _BUILDERS[verb](Bus(home, agent_map, who), rest, options)
+
+
+def page(act: Act) -> str:
+    """What the person is shown: whatever others wrote is visible, and no tag of the client's own stands in it."""
+    return "\n".join(["agent-team-os asks you:", *map(frame.harmless, act.lines)])
+
+
+def digest(act: Act) -> str:
+    """Sixteen characters that change with anything that the page says."""
+    import json
+    from hashlib import sha256
+
+    said = json.dumps([act.name, act.words, act.facts], sort_keys=True, default=str)
+    return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _parse(verb: str, words: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """The arguments and the options of a verb; Usage for an option that it does not have."""
+    arguments: list[str] = []
+    options: dict[str, list[str]] = {}
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            arguments.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        takes = tool_call.OPTIONS[verb].get(name)
+        if takes is None or (equals and not takes):
+            raise Usage(f'there is no option "{word[:40]}" here', f"See: ato {verb} --help")
+        if takes and not equals:
+            value = next(rest, "")
+        options.setdefault(name, []).append(value)
+    return arguments, options
+
+
+def _one(verb: str, arguments: list[str], what: str) -> str:
+    """The only argument; Usage without exactly one."""
+    if len(arguments) != 1:
+        raise Usage(f"{verb} takes exactly one word, {what}", f"See: ato {verb} --help")
+    return arguments[0]
+
+
+def _join(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:
+    name = _one("join", arguments, "a name")
+    folder = os.path.join(bus.who.workspace, options.get("--path", [""])[-1])
+    about: dict[str, Any] = {key: options.get(f"--{key}", [None])[-1] for key in ("role", "domain")}
+    about["capabilities"] = options.get("--capability", [])
+    place, owner = bus.to_join(name, folder)
+    lines = [f"Give the folder {text.place(place)}, with all below it, to the agent {name}?"]
+    if owner:
+        lines.append(f"It is {owner}'s now. Mail for {owner} stays with {owner}, and sessions here no longer see it.")
+    lines.append(f"Sessions here will read the mail of {name} and write as {name}.")
+    lines += [f"  {key}: {show.one_line(str(value), 200)}" for key, value in about.items() if value]
+
+    def do(given: Mapping[str, Any], environ: Mapping[str, str], say: Say) -> None:
+        from . import session_start
+        from .call import Call
+
+        number = bus.join(name, place, about)
+        who = identity.of_workspace(bus.map, environ, bus.who.workspace)
+        done = f"Done: the folder {text.place(place)} is now {name}'s (rule {number} of {agentmap.place(bus.home)})."
+        if who.agent != name:
+            why = f", because {show.one_line(who.why)} says so" if who.agent else ""
+            say(f"{done} This session stays {who.agent or 'without an agent'}{why}.")
+            return
+        call = Call("PostToolUse", dict(given), environ, bus.home, bus.map, who)
+        say("\n".join([done, session_start.enter(call)]))
+        for step in call.after:
+            step()
+
+    # The folder in full: where the command is carried out does not matter then.
+    words = ["join", name, "--path", place]
+    for key in ("--role", "--domain", "--capability"):
+        words += [word for value in options.get(key, ()) for word in (key, value)]
+    return Act("rejoin" if owner else "join", words, f"Join as {name}", owner, lines, do)
+
+
+def _drain(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:
+    switch = _one("drain", arguments, "on or off")
+    agent = options.get("--agent", [""])[-1] or bus.agent
+    identity.check_known(bus.map, agent)
+    may = "may then not end while it has mail" if switch == "on" else "may then end while it has mail"
+
+    def do(_: object, __: object, say: Say) -> None:
+        say(text.drain(bus.drain(agent, switch == "on")))
+
+    lines = [f"Turn drain {switch} for {agent}? A session of {agent} {may}."]
+    return Act("drain", ["drain", switch, "--agent", agent], f"Turn drain {switch}", None, lines, do)
+
+
+def _god(bus: Bus, arguments: list[str], _: object) -> Act:
+    on = _one("god", arguments, "on or off") == "on"
+    agent = bus.agent
+    if on:
+        gods.check(bus.map, agent)
+    what = "plans, and hands work out after your yes to each plan" if on else "works like any other agent"
+
+    def do(_: object, __: object, say: Say) -> None:
+        state = gods.switch(bus, on)
+        lines = [pages.god(bus.map, agent, state["enabled"])]
+        say("\n".join([*lines, *notice.lines(bus.map, agent, _ato())]))
+
+    switch = "on" if on else "off"
+    lines = [f"Turn god mode {switch} for {agent}? It then {what}."]
+    return Act("god", ["god", switch], f"Turn god mode {switch}", agent, lines, do)
+
+
+def _resume(bus: Bus, arguments: list[str], _: object) -> Act:
+    if arguments:
+        raise Usage("resume takes no further word", "Write: ato resume")
+    halted = halt.current(bus.home)
+    lines = ["Lift the halt? Mail goes out again."]
+    if halted:
+        lines.append(f"Now {halt.sentence(halted)}" + (f": {show.one_line(halted['reason'])}" * bool(halted["reason"])))
+
+    def do(_: object, __: object, say: Say) -> None:
+        say(pages.resumed(bus.resume()))
+
+    return Act("resume", ["resume"], "Lift the halt", halted, lines, do)
+
+
+def _confirm(bus: Bus, arguments: list[str], _: object) -> Act:
+    plan = plans.load(bus.home, _one("plan confirm", arguments, "the plan"))
+    session = f"{bus.agent}/{bus.who.slug}"
+    shown = plans.digest(plan)
+    plans.check_god(bus.map, plan["god"])
+    plans.check_plan(bus.map, plan)
+
+    def do(_: object, __: object, say: Say) -> None:
+        done = plans.confirm(bus.home, bus.map, plan["id"], session, shown)
+        say(text.framed(pages.plan(bus.home, done, {}, _ato())))
+
+    lines = ["Let this plan out?", *text.plain(pages.plan(bus.home, plan, {})).split("\n")[:-1]]
+    return Act("plan confirm", ["plan", "confirm", plan["id"]], f"Confirm {plan['id']}", shown, lines, do)
+
+
+def _launch(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:
+    plan = plans.load(bus.home, _one("plan launch", arguments, "the plan"))
+    opens = "--open" in options
+    wanted = launch.sessions(bus.home, bus.map, plan)
+    commands = launch.commands(wanted, opens)
+
+    def do(_: object, __: object, say: Say) -> None:
+        _, done, notes = launch.carry_out(wanted, opens)
+        say(text.framed(text.Page([], [*done, *notes], [], frame.FOUND)))
+
+    what = "Open these sessions in tmux?" if opens else "Show the commands that open these sessions?"
+    words = ["plan", "launch", plan["id"], *["--open"] * opens]
+    return Act("plan launch", words, "Open sessions", [plans.digest(plan), commands], [what, *commands], do)
+
+
+_BUILDERS: dict[str, Callable[[Bus, list[str], dict[str, list[str]]], Act]] = {
+    "join": _join,
+    "drain": _drain,
+    "god": _god,
+    "resume": _resume,
+    "plan confirm": _confirm,
+    "plan launch": _launch,
+}
+
+
+def _ato() -> str:
+    """How a model calls this program."""
+    return f'"{layout.launcher()}"'
+
+
+def refuse(act: Act, why: str) -> NotConfirmed:
+    """The error for an act whose question does not count."""
+    return NotConfirmed(f"{act.title}: this was not done, because {why}", f"At a terminal: ato {' '.join(act.words)}")
