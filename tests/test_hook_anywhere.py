@@ -78,8 +78,9 @@ def test_every_place(name: str, team: Team) -> None:
         map_.write_text(json.dumps({"version": "2.0", "fallback": "dev"}))
     env = {**team.env, "AGENT_TEAM_OS_HOME": str(place / "bus")}
     text = said(run(team, env=env, cwd=project, launcher=str(place / "hooks/run")))
-    assert text.startswith("You are dev")
-    assert len(text.split("\n")) == 3
+    first, *rest = text.split("\n")
+    assert first.startswith("You are dev on the agent-team-os bus, session dev/project")
+    assert len(rest) == (2 if name in ("-n", "*") else 4)  # what could say something is on a framed line
 
 
 # ---- Whatever is around it ----------------------------------------------------------------------
@@ -148,7 +149,9 @@ def test_hostile_modules(team: Team) -> None:
     path = team.home / "AGENT_MAP.json"
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "agents": {"dev": {"role": "Zürich 日本 😀"}}}))
     for _ in range(2):
-        assert said(run(team, env=env)).startswith("You are dev (Zürich 日本 😀) on the agent-team-os bus")
+        told = said(run(team, env=env))
+        assert told.startswith("You are dev on the agent-team-os bus")
+        assert "| Your role: Zürich 日本 😀.\n" in told
     assert not trap.exists()
 
 

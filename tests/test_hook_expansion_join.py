@@ -50,10 +50,9 @@ def test_the_very_first_join(tmp_path: Path) -> None:
     folder = tmp_path / "two words é"
     folder.mkdir()
     context = asking.done(team, "ato join dev", folder.name)
-    assert context.startswith(
-        "Done: the folder ~/two words é is now dev's (rule 1 of ~/.agent-team-os/AGENT_MAP.json).\n"
-    )
-    assert "You are dev on the agent-team-os bus, session dev/two-words--;" in context
+    assert context.startswith("Done: this folder is now dev's (rule 1 of ~/.agent-team-os/AGENT_MAP.json).\n")
+    assert "You are dev on the agent-team-os bus, session dev/two-words--.\n" in context
+    assert "| The folder ~/two words é is mapped to you by rule 1 (~/two words é).\n" in context
     assert "Inbox: nothing pending." in context
     assert {path.stat().st_mode & 0o077 for path in [team.home, *team.home.rglob("*")]} == {0}
     assert (team.home / "registry/dev.d/s-1.json").exists()

@@ -114,7 +114,7 @@ def test_a_frame_of_any_text() -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_hostile_map(name: str, team: Team) -> None:
-    """Role, rule and folder come from files too: whatever they hold, they stay on the first line, and visible."""
+    """Role, rule and folder come from files too: whatever they hold, they stay on two framed lines, and visible."""
     text = EVERY[name].replace("/", "-")
     folder = "" if name in ("NUL", "half a pair") else text
     (team.root / "dev" / folder[:80]).mkdir(exist_ok=True)
@@ -124,10 +124,15 @@ def test_a_hostile_map(name: str, team: Team) -> None:
         team.map(agents={"ops": {}, "dev": {"role": role}}, rules=[{"pattern": "~/dev", "agent": "dev"}, rule])
     told = Session(team, folder=f"dev/{folder[:80]}").start()
     lines = told.split("\n")
-    assert lines[0].startswith("You are dev ")
-    commands = "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg"
-    assert lines[1:] == ["Inbox: nothing pending.", commands]
-    assert unseen(lines[0]) == []
+    rest = ["Inbox: nothing pending.", "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg"]
+    if name in ("NUL", "half a pair"):  # nothing of it is there
+        assert lines[1:] == rest
+    else:
+        assert re.fullmatch(r"You are dev on the agent-team-os bus, session dev/[a-z0-9-]+[.]", lines[0])
+        mark = lines[1].partition(" follows on the lines marked ")[2][:6]
+        assert [line.startswith(f"{mark}| ") for line in lines[2:4]] == [True, True]
+        assert lines[4:] == rest
+    assert [unseen(line) for line in lines if unseen(line)] == []
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -152,7 +157,7 @@ def test_a_hostile_persona(name: str, team: Team) -> None:
 
 
 def test_a_hostile_map_that_is_broken(team: Team) -> None:
-    """What is said of a broken map, on the screen and in the log, is one visible line of at most 500 characters."""
+    """What is said of a broken map is framed and visible, of at most 500 characters, and one line in the log."""
     home = team.root / f"home{ATTACKS['clear the screen']}{ATTACKS['right to left']}"
     team.home.rename(home)
     (home / "AGENT_MAP.json").write_bytes(corpus.text("duplicate key that drives a terminal", {"version": "2.0"}))
@@ -160,8 +165,10 @@ def test_a_hostile_map_that_is_broken(team: Team) -> None:
     answer = session.fire("SessionStart")
     assert set(answer) == {"systemMessage"}
     message = answer["systemMessage"]
-    assert unseen(message) == []
-    assert "AGENT_MAP.json" in message
+    sentence, line = message.split("\n")
+    assert line.startswith(re.findall(r" on the lines marked ([0-9a-f]{6})\.", sentence)[0] + "| agent-team-os: ")
+    assert unseen(sentence + line) == []
+    assert "AGENT_MAP.json" in line
     assert len(message) <= 500
     assert unseen((home / "state/hook-errors.log").read_text().replace("\n", "")) == []
 

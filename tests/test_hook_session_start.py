@@ -96,7 +96,7 @@ def test_the_environment_of_a_real_process(team: Team) -> None:
 def test_from_below_the_folder(team: Team) -> None:
     """A session in a folder below the agent's has that folder's name as its slug."""
     (team.root / "dev/Web App").mkdir()
-    assert "session dev/web-app;" in Session(team, folder="dev/Web App").start()
+    assert "session dev/web-app." in Session(team, folder="dev/Web App").start()
 
 
 # ---- the exported session -----------------------------------------------------------------------

@@ -144,7 +144,7 @@ def test_a_folder_of_another_agent(team: Team) -> None:
     (team.root / "dev/sub").mkdir()
     assert team.run("dev/sub", "join", "growth").returncode == 2  # what lies below it is dev's, too
     status, shown = plans.at_terminal(team, "dev", "join", "growth", answer="n\n")
-    assert (status, "dev's now. Mail for dev stays with dev." in shown) == (2, True), shown
+    assert (status, "dev's now. Its mail stays its own." in shown) == (2, True), shown
     assert (team.home / "AGENT_MAP.json").read_bytes() == before
     assert plans.at_terminal(team, "dev", "join", "growth")[0] == 0
     assert team.json("dev", "whoami")["agent"] == "growth"

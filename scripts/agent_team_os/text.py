@@ -1,7 +1,7 @@
 """The bus as a person or a model reads it: plain aligned text, the useful fact first, what to do next at the end.
 
 Every text is a Page, whose middle holds what other agents wrote: for a model it is put into a frame. All of it has
-passed `protocol.show`, and nothing from a sender ever begins a line.
+passed `protocol.show`, and nothing from a sender ever begins a line. Head and foot hold names and numbers at most.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def plain(page: Page) -> str:
 
 def framed(page: Page) -> str:
     """A page for a model: what other agents wrote stands in a frame."""
-    return "\n".join([*page.head, *([frame.frame(page.mail, page.sentence)] if page.mail else []), *page.foot])
+    words = "\n".join([*page.head, *([frame.frame(page.mail, page.sentence)] if page.mail else []), *page.foot])
+    return frame.harmless(words)
 
 
 def short(identifier: str) -> str:
@@ -216,13 +217,13 @@ def threads(found: list[Thread], ato: str = "ato") -> Page:
     return Page([], lines, [f"Show one: {ato} thread {short(found[0]['id'])}"])
 
 
-def trace(found: dict[str, Any]) -> str:
+def trace(found: dict[str, Any]) -> Page:
     """Where a message is."""
-    lines = [f"{found['id']}  {found['state']}"]
+    lines = []
     for event in found["events"]:
-        lines.append(f"  {event['at'] or '?':<20}  {event['what']}")
+        lines.append(f"  {show.one_line(event['at'] or '?'):<20}  {show.one_line(event['what'])}")
         lines.append(f"  {'':<20}  {place(event['path'])}")
-    return "\n".join(lines)
+    return Page([f"{found['id']}  {found['state']}"], lines, [], frame.FOUND)
 
 
 def roster(
@@ -246,7 +247,7 @@ def roster(
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, [*widths, 0])).rstrip() for row in cells]
     today = [f"Tokens and dollars are of today, counted {show.age(counted)}. More: {ato} telemetry"] if counted else []
     ran, failed = hooks(bus.home)
-    return Page([*lines, *_rules(bus.map), *today, *ran], failed, [], frame.FOUND)
+    return Page([], [*lines, *_rules(bus.map), *today, *ran, *failed], [], frame.FOUND)
 
 
 def _rules(document: dict[str, Any]) -> list[str]:

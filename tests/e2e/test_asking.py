@@ -161,8 +161,8 @@ def test_a_schedule_of_the_project(office: Office, allowed: tuple[str, ...]) -> 
     folder.mkdir()
     (folder / "scheduled_tasks.json").write_text(json.dumps({"tasks": [schedule(office)]}))
     office.ato("dev", "halt", "stop everything")
-    office.terminal("ops", *allowed)
-    waited(lambda: any("bus resume" in request.newest for request in office.model.asked("ops")))
+    terminal = office.terminal("ops", *allowed)
+    waited(lambda: any("bus resume" in request.newest for request in office.model.asked("ops")), terminal.screen)
     assert (office.home / "HALT.json").exists()
 
 
@@ -181,18 +181,18 @@ def test_a_schedule_of_the_model(attempt: Attempt, mode: str) -> None:
         "Scheduled.", office.call("plan", "confirm", attempt.name), "Done.", key="ops",
     )  # fmt: skip
     terminal.submit("Say yes yourself")
-    waited(lambda: ASKS in terminal.screen())
+    waited(lambda: ASKS in terminal.screen(), terminal.screen)
     attempt.check()
     told = [request.newest for request in office.model.asked("ops") if "takes a yes of your user" in request.newest]
     assert len(told) == 1
 
 
-def waited(holds: Callable[[], bool]) -> None:
+def waited(holds: Callable[[], bool], show: Callable[[], str]) -> None:
     """Wait for what comes with the next minute."""
     end = time.monotonic() + 100
-    while not holds() and time.monotonic() < end:
+    while not holds():
+        assert time.monotonic() < end, show()
         time.sleep(0.5)
-    assert holds()
 
 
 def test_a_client_without_a_person(attempt: Attempt) -> None:

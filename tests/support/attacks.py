@@ -13,7 +13,12 @@ IGNORABLE = (
     (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0D), (0xFEFF, 0xFEFF),
     (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
 )  # fmt: skip
-BLANK = {chr(code) for first, last in IGNORABLE for code in range(first, last + 1)} | {"\u2800"}
+# What is printable by Unicode's word, and by design shows nothing of its own.
+BLANKS = (
+    (0x2800, 0x2800), (0x2D7F, 0x2D7F), (0xFFFC, 0xFFFC), (0x1107F, 0x1107F), (0x13430, 0x13442), (0x16FE4, 0x16FE4),
+    (0x1BC9D, 0x1BC9D), (0x1D159, 0x1D159), (0x1DA9B, 0x1DA9F), (0x1DAA1, 0x1DAAF),
+)  # fmt: skip
+BLANK = {chr(code) for first, last in (*IGNORABLE, *BLANKS) for code in range(first, last + 1)}
 SELECTORS = "\ufe0e\ufe0f"
 ATTACKS = {
     "clear the screen": "\x1b[2J\x1b[H",
@@ -37,6 +42,8 @@ ATTACKS = {
     "a selector alone": "\ufe0f x \ufe0f",
     "fillers": "a\u3164b\u115f\u1160\uffa0",
     "empty braille": "a\u2800\u2800b",
+    "fillers of scripts": "a\U00016fe4\U0001d159\U00013441\U0001107fb",
+    "a place for an object": "a\ufffcb",
     "soft hyphen": "ad\u00admin",
     "grapheme joiner": "a\u034fb",
     "private": "\ue000\U000f0000",

@@ -20,7 +20,7 @@ def check(act: str, *words: str) -> None:
 
 def retype(shown: str, key: str) -> None:
     """Show what it is about, and let the person type the last group of a key; NotVerified for anything else."""
-    output.note(shown)
+    output.note("{}", shown)
     group = key.rsplit(maxsplit=1)[-1] if " " in key else key[-4:]
     typed = click.prompt(f"Type the last group of it, {len(group)} characters, to say yes", err=True, default="")
     if typed.strip().lower() != group.lower():

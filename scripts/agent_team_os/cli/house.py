@@ -9,7 +9,7 @@ import click
 
 from .. import text
 from ..mail import hook_log
-from ..protocol import agentmap, ids, show
+from ..protocol import agentmap, ids
 from ..protocol import home as layout
 from ..protocol.errors import CannotWrite
 from . import gate, here, output
@@ -30,7 +30,8 @@ def init(as_json: bool) -> None:
     if as_json:
         output.emit({"home": bus.home, "map": path, "made": made})
         return
-    output.say(f"The bus is at {text.place(bus.home)}; its map is {text.place(path)}{'' if made else ' (kept)'}.")
+    words = "The bus is at {}; its map is {}." if made else "The bus is at {}; its map is {} (kept)."
+    output.say(words, text.place(bus.home), text.place(path))
     output.say("Next: cd into a project folder and run: ato join NAME")
 
 
@@ -53,18 +54,20 @@ def join(
     place, owner = bus.to_join(name, folder)
     gate.check("rejoin" if owner else "join", "join", name, *(["--path", folder] if path else []))
     if owner:
-        output.note(f"{text.place(place)} is {owner}'s now. Mail for {owner} stays with {owner}.")
+        output.note("{} is {}'s now. Its mail stays its own.", text.place(place), owner)
         gate.agree(f"Give it, with all below it, to {name}?", f"{text.place(place)} stays {owner}'s")
     rule = bus.join(name, folder, {"role": role, "domain": domain, "capabilities": list(capability)})
     if as_json:
         output.emit({"agent": name, "path": folder, "rule": rule, "map": layout.agent_map(bus.home)})
         return
-    output.say(f"{name} now lives in {text.place(folder)} (rule {rule} of {text.place(layout.agent_map(bus.home))}).")
+    place = text.place(layout.agent_map(bus.home))
+    output.say("{} now lives in {} (rule {} of {}).", name, text.place(folder), rule, place)
     others = sorted(agentmap.agents(bus.map).keys() - {name})
-    example = (
-        f" try: ato send {others[0]} question --field question='Anyone there?'" if others else " join a second folder."
-    )
-    output.say(f"Next: open Claude Code here, or{example}")
+    if others:
+        question = "Next: open Claude Code here, or try: ato send {} question --field question='Anyone there?'"
+        output.say(question, others[0])
+    else:
+        output.say("Next: open Claude Code here, or join a second folder.")
 
 
 @click.command()
@@ -79,13 +82,13 @@ def whoami(as_json: bool) -> None:
             {"agent": who.agent, "session": session, "slug": who.slug, "rule": who.why or None, "home": bus.home}
         )
     elif who.agent is None:
-        output.say(
-            f"Anonymous: {text.place(who.workspace)} belongs to no agent of {text.place(layout.agent_map(bus.home))}."
-        )
+        place = text.place(layout.agent_map(bus.home))
+        output.say("Anonymous: {} belongs to no agent of {}.", text.place(who.workspace), place)
         output.say("Give it one: ato join NAME")
+    elif who.why.startswith(("rule", "fallback")):
+        output.say("{}, by {} of {}", session, who.why, text.place(layout.agent_map(bus.home)))
     else:
-        source = f" of {text.place(layout.agent_map(bus.home))}" if who.why.startswith(("rule", "fallback")) else ""
-        output.say(f"{session}, by {show.one_line(who.why)}{source}")
+        output.say("{}, by {}", session, who.why)
 
 
 @click.command()
@@ -131,7 +134,7 @@ def drain(switch: str, agent: str | None, as_json: bool) -> None:
     if as_json:
         output.emit(settings)
         return
-    output.say(text.drain(settings))
+    output.own(text.drain(settings))
 
 
 @click.command()
@@ -146,7 +149,7 @@ def doctor(repair: bool, as_json: bool) -> int:
 
     home = layout.find(os.environ)
     for done in clinic.repair(home) if repair else ():
-        output.note(f"Repaired: {done}")
+        output.note("Repaired: {}", done)
     findings = clinic.examine(home)
     ok = not any(finding["severity"] == "error" for finding in findings)
     if as_json:

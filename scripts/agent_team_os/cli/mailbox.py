@@ -58,4 +58,6 @@ class Here:
         """Show the fingerprint of somebody at the first contact."""
         from ..post import directory
 
-        output.note("\n".join(page.first(about["entry"], directory.fingerprint(about), self.ato)))
+        output.note_page(
+            Page([], page.first(about["entry"], directory.fingerprint(about), self.ato), [], page.SENTENCE)
+        )

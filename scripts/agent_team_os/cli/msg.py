@@ -129,12 +129,12 @@ def read(which: str | None, save: str | None, as_json: bool) -> None:
         if people.meet(here.home, uid, show.timestamp()) and about is not None and not about["verified"]:
             here.introduce(about)
         if not one.done():
-            again = f"{here.ato} msg read {one.document['number']}"
-            output.note(f"Not everything could be saved, so this stays unread. Try again: {again}")
+            words = "Not everything could be saved, so this stays unread. Try again: {} msg read {}"
+            output.note(words, here.ato, one.document["number"])
     box.count(here.home, index)
     left = len(index.unread()) - sum(one.comes_later for one in readings)  # of which that was said
     if which is None and left > 0:
-        output.note(f"{left} more unread. See them: {here.ato} msg list")
+        output.note("{} more unread. See them: {} msg list", left, here.ato)
     notice.refresh(here.home, os.environ, pause=0.0)  # with the receipts
 
 
@@ -210,7 +210,6 @@ def sync(once: bool, as_json: bool) -> None:
         result = here.sync(notice.BUDGET if once else None, 0.0 if once else _PATIENCE, bar, shown=not once)
     notice.set_up(here.home)
     here.say(result, page.synced(result, people.load(here.home), here.ato))
-    for warning in result["warnings"]:
-        output.note(show.one_line(warning, 300))
+    output.warn(show.one_line(warning, 300) for warning in result["warnings"])
     if result["error"]:
         raise StoreFailed(result["error"], "What waits stays in the spool and goes out with a later sync.")

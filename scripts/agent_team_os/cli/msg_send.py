@@ -44,10 +44,10 @@ def send(to: str, words: tuple[str, ...], attach: tuple[str, ...], allow_secret:
         if here.as_json:
             output.emit({**document, "address": address, "first": first})
         else:
-            output.say(page.sent(address, document["attachments"]))
+            output.own(page.sent(address, document["attachments"]))
         output.flush()
     except CannotWrite as error:  # the status says what became of the letter
-        output.note(f"ato: {error.message}, but the message is kept and goes out.")
+        output.note("ato: {}, but the message is kept and goes out.", error.message)
     if first and not directory[uid]["verified"]:
         here.introduce(directory[uid])
     notice.refresh(here.home, os.environ, pause=0.0)

@@ -18,6 +18,12 @@ from . import gate, output
 from .mailbox import AS_JSON as _AS_JSON
 from .mailbox import Here
 
+# A store that was there, one that was made, and one that was made and lacks something for others.
+_STORE = (
+    "Store: {}",
+    "Store: {} (made just now)",
+    'Store: {} (made just now; only you can write there: see "A shared folder" in docs/people.md)',
+)
 _YES = click.option("--yes", is_flag=True, help="Answer every question with its default.")
 
 
@@ -74,26 +80,19 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
             "fingerprint": fingerprint, "findings": findings, "error": error or None,
         })  # fmt: skip
     else:
-        output.say(f"You are {mine.address}; others write to {mine.name}.")
-        output.say(f"Fingerprint of your key: {fingerprint}")
+        output.say("You are {}; others write to {}.", mine.address, mine.name)
+        output.own(f"Fingerprint of your key: {fingerprint}")
         if not url.startswith("file:"):  # whose folders have owners and need no rules
-            output.say(f"Your id, for the access rules of the store: {mine.uid}")
-        output.say(f"Your keys: {show.one_line(agentmap.short(me.folder(os.environ)))} (keep a copy in a safe place)")
+            output.say("Your id, for the access rules of the store: {}", mine.uid)
+        output.say("Your keys: {} (keep a copy in a safe place)", agentmap.short(me.folder(os.environ)))
     if unfit:
         raise StoreFailed(f"the store {url} cannot be used. {unfit}", "Choose another one: ato msg setup --store URL")
     if not here.as_json:
-        output.say(f"Store: {show.one_line(url)}{_made(url) if made else ''}")
+        output.say(_STORE[0 if not made else 2 if post_setup.is_private(url) else 1], url)
     if error:
-        output.note(f"The store cannot be used yet: {show.one_line(error, 400)}\nThe next sync tries again.")
+        output.note("The store cannot be used yet: {}. The next sync tries again.", show.one_line(error, 400))
     elif not here.as_json:
-        output.say(f"Next: {here.ato} msg users, then {here.ato} msg NAME TEXT")
-
-
-def _made(url: str) -> str:
-    """What a folder that was just made a store lacks for others, if anything."""
-    if post_setup.is_private(url):
-        return ' (made just now; only you can write there: see "A shared folder" in docs/people.md)'
-    return " (made just now)"
+        output.say("Next: {} msg users, then {} msg NAME TEXT", here.ato, here.ato)
 
 
 class _Ask:
@@ -156,7 +155,7 @@ def verify(who: str, fingerprint: str | None, as_json: bool) -> None:
     if here.as_json:
         output.emit(document)
     else:
-        output.say(f"Verified {entry['address']} ({prints[uid]}).")
+        output.say("Verified {} ({}).", entry["address"], prints[uid])
     notice.refresh(here.home, os.environ, pause=0.0)  # what was held for this comes now
 
 
@@ -222,7 +221,7 @@ def add(address: str | None, url: str | None, fingerprint: str | None, yes: bool
     if here.as_json:
         output.emit(document)
     else:
-        output.say("\n".join(lines))
+        output.own("\n".join(lines))
 
 
 def _is_meant(found: Mapping[str, Any], fingerprint: str | None) -> bool:

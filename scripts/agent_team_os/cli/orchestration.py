@@ -36,7 +36,7 @@ def god(switch: str, as_json: bool) -> None:
     if switch != "status":
         gate.check("god", "god", switch)
     state = gods.switch(bus, {"on": True, "off": False, "status": None}[switch])
-    output.emit(state) if as_json else output.say(pages.god(bus.map, state["agent"], state["enabled"]))
+    output.emit(state) if as_json else output.own(pages.god(bus.map, state["agent"], state["enabled"]))
 
 
 @click.group()
@@ -111,7 +111,7 @@ def confirm(name: str, as_json: bool) -> None:
     bus = here.open_bus()
     gate.check("plan confirm", "plan", "confirm", name)
     document = plans.load(bus.home, name)
-    output.note(text.plain(pages.plan(bus.home, document, {})))
+    output.note_page(pages.plan(bus.home, document, {}))
     if document["status"] == "dispatched":
         raise Usage(f"{document['id']} has gone out already", f"See how far it is: ato plan show {document['id']}")
     if not click.confirm("Let it out?", err=True):
@@ -120,7 +120,8 @@ def confirm(name: str, as_json: bool) -> None:
     if as_json:
         output.emit({"id": done["id"], "status": done["status"], "confirmation": done["confirmation"]})
     else:
-        output.say(f"{done['id']} is {done['status']}. {done['god']} sends it out: ato plan dispatch {done['id']}")
+        words = "{} is {}. {} sends it out: ato plan dispatch {}"
+        output.say(words, done["id"], done["status"], done["god"], done["id"])
 
 
 @plan.command()
@@ -142,8 +143,7 @@ def dispatch(name: str, as_json: bool) -> None:
             from . import tasks
 
             tasks.show_tools(result["use_tool"])
-    for warning in result["warnings"]:
-        output.note(warning)
+    output.warn(result["warnings"])
 
 
 @plan.command()
@@ -163,7 +163,7 @@ def launch(name: str, opens: bool, as_json: bool) -> None:
     lines = launching.commands(wanted, opens)
     if opens and lines:
         for line in lines:
-            output.note(line)
+            output.note("{}", line)
         if not click.confirm(f"Open {len(lines)} session{'s' if len(lines) > 1 else ''}?", err=True):
             raise NotConfirmed("no session was opened")
     opened, done, notes = launching.carry_out(wanted, opens)
@@ -171,9 +171,9 @@ def launch(name: str, opens: bool, as_json: bool) -> None:
         output.emit({"sessions": wanted, "opened": opened})
         return
     for line in done:
-        output.say(line)
+        output.say("{}", line)
     for note in notes:
-        output.note(note)
+        output.note("{}", note)
 
 
 @click.command()
@@ -202,7 +202,7 @@ def resume(as_json: bool) -> None:
     bus = here.open_bus()
     gate.check("resume", "resume")
     lifted = bus.resume()
-    output.emit({"halted": False, "lifted": lifted}) if as_json else output.say(pages.resumed(lifted))
+    output.emit({"halted": False, "lifted": lifted}) if as_json else output.own(pages.resumed(lifted))
 
 
 def _terminal() -> str:

@@ -1,4 +1,9 @@
-"""What the program prints, and how it leaves."""
+"""What the program prints, and how it leaves.
+
+In a session a model reads it. So there is no way out but these: `emit` for JSON, `show_page` and `note_page` for pages,
+whose middle is framed, `say` and `note` for words of ours, framed with any value that could say something, `warn`, and
+`own` where every value was checked to be a name.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,8 @@ from ..protocol.errors import BusError, CannotWrite
 from ..storage import home as homes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .. import text
 
 _LONGEST = 800  # characters of an error's sentence
@@ -27,9 +34,20 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file at start
 
 
-def say(text: str = "") -> None:
-    """A line of the result on stdout; CannotWrite where there is no stdout."""
-    _write(text + "\n")
+def say(words: str, *values: object) -> None:
+    """A line of the result on stdout: words of ours, with a value for each {}; CannotWrite where there is no stdout."""
+    _write(_said(words, values) + "\n")
+
+
+def own(lines: str) -> None:
+    """Lines of the result in which nothing but names, ids and numbers stand beside our own words."""
+    _write((frame.harmless(lines) if _for_model() else lines) + "\n")
+
+
+def _said(words: str, values: tuple[object, ...]) -> str:
+    if _for_model():
+        return frame.said(words, *values)
+    return words.format(*(show.one_line(str(value)) for value in values))
 
 
 def emit(document: Any) -> None:
@@ -37,21 +55,21 @@ def emit(document: Any) -> None:
     global _emitted
     _emitted = True
     encoding = getattr(sys.stdout, "encoding", "") or ""
-    if encoding.lower().replace("-", "") == "utf8":
-        _write(show.escaped(strictjson.dump(document)) + "\n")
-    else:  # JSON has escapes of its own for what an encoding lacks
+    text = strictjson.dump(document)
+    if encoding.lower().replace("-", "") != "utf8":  # JSON has escapes of its own for what an encoding lacks
         import json
 
-        _write(json.dumps(document, separators=(",", ":")) + "\n")
+        text = json.dumps(document, separators=(",", ":"))
+    _write(show.escaped(text) + "\n")
 
 
 def show_page(page: text.Page) -> None:
     """A page on stdout; nothing for an empty one."""
     if page.head or page.mail or page.foot:
-        say(rendered(page))
+        _write(_rendered(page) + "\n")
 
 
-def rendered(page: text.Page) -> str:
+def _rendered(page: text.Page) -> str:
     """A page: in a frame where a session's shell passes it on to a model, plain for a person."""
     from .. import text
 
@@ -100,8 +118,25 @@ def _give_up(error: OSError) -> NoReturn:
     raise CannotWrite(f"cannot write to standard output: {error.strerror}") from None
 
 
-def note(text: str) -> None:
-    """A notice or warning on stderr, behind what stdout was given before, also where both are one pipe."""
+def note(words: str, *values: object) -> None:
+    """A notice on stderr: words of ours, with a value for each {}."""
+    _note(_said(words, values))
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Warnings on stderr, a line each, which may quote anybody."""
+    lines = [show.one_line(warning) for warning in warnings]
+    if lines:
+        _note(frame.frame(lines, frame.SAID) if _for_model() else "\n".join(lines))
+
+
+def note_page(page: text.Page) -> None:
+    """A page on stderr, beside the one document on stdout or behind it."""
+    _note(_rendered(page))
+
+
+def _note(text: str) -> None:
+    """Lines on stderr, behind what stdout was given before, also where both are one pipe."""
     if sys.stdout is not None:
         with contextlib.suppress(OSError):  # what is not taken stays in the buffer, and `flush` says so
             sys.stdout.flush()
@@ -123,7 +158,7 @@ def unread() -> None:
         model = _for_model()
         words = notice.for_person(home, f"{program()}" if model else "agentops", quoted=not model)
         if words:
-            note(words)
+            _note(frame.harmless(words) if model else words)
         notice.refresh(home, os.environ)
 
 
@@ -138,7 +173,7 @@ def failure(code: str, message: str, hint: str, status: int) -> int:
     else:
         stop = "" if message.endswith((".", "?", "!")) or not hint else "."
         words = f"ato: {message}{stop} {show.calls(hint, program())}".rstrip()
-        note(frame.frame([words], frame.REFUSAL) if _for_model() else words)
+        _note(frame.frame([words], frame.REFUSAL) if _for_model() else words)
     return status
 
 

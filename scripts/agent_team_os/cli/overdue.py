@@ -22,4 +22,4 @@ def overdue(as_json: bool) -> None:
     output.emit(found) if as_json else output.show_page(text.overdue(found, output.program()))
     output.flush()
     if trouble is not None:
-        output.note(f"a hub could not be told: {trouble}. The next look tries again.")
+        output.note("a hub could not be told: {}. The next look tries again.", trouble)

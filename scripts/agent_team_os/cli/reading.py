@@ -35,9 +35,10 @@ def inbox(every: bool, as_json: bool) -> None:
         )
         return
     output.show_page(text.inbox(bus.agent if every else name, letters, ato=output.program(), bold=output.bold))
-    if aside:
-        what = "1 file that is no valid message was" if aside == 1 else f"{aside} files that are no valid messages were"
-        output.note(f"{what} set aside. See: ato doctor")
+    if aside == 1:
+        output.note("1 file that is no valid message was set aside. See: ato doctor")
+    elif aside:
+        output.note("{} files that are no valid messages were set aside. See: ato doctor", aside)
 
 
 @click.command()
@@ -92,4 +93,4 @@ def trace(message: str, as_json: bool) -> None:
 
     bus = here.open_bus()
     found = tracing.trace(bus.home, message)
-    output.emit(found) if as_json else output.say(text.trace(found))
+    output.emit(found) if as_json else output.show_page(text.trace(found))

@@ -38,8 +38,9 @@ class _Here:
         if writes:
             self.bus.make()
         kept = links.retry(self.bus)
-        for word in (*kept.warnings, *(output.rendered(page.use_tool(UseTool(**asked))) for asked in kept.use_tool)):
-            output.note(word)  # beside the answer, which may be the one document
+        output.warn(kept.warnings)
+        for asked in kept.use_tool:
+            output.note_page(page.use_tool(UseTool(**asked)))  # beside the answer, which may be the one document
         self.provider: TaskProvider = load.provider_of(self.bus.home, self.bus.map, agent)
         self.short: Callable[[str], str] = getattr(self.provider, "short", str)
 

@@ -47,7 +47,7 @@ def telemetry(by: str, since: str | None, agent: str | None, as_json: bool) -> N
         except sqlite3.OperationalError as error:
             if store.is_damage(error):
                 raise
-            output.note(f"Nothing new was counted: {store.refusal(notice.usage(bus.home), error).message}")
+            output.note("Nothing new was counted: {}", store.refusal(notice.usage(bus.home), error).message)
         return report.build(db, by, start, agent, bus.map.get("agents", {}))
 
     found = store.using(bus.home, work)
@@ -58,12 +58,10 @@ def telemetry(by: str, since: str | None, agent: str | None, as_json: bool) -> N
         output.show_page(report.page(found, agent, bool(prices.version()), folder, output.program()))
     left = aside.found(bus.home)
     if left:
-        one = show.one_line(left[-1], 200)
-        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
-        output.note(
-            f"A store that was damaged, or of another version, was set aside as {one}{more}. "
-            "What only it knew is in no sum. Remove it to end this note."
-        )
+        what, rest = show.one_line(left[-1], 200), "What only it knew is in no sum. Remove it to end this note."
+        if len(left) > 1:
+            what += f" and {len(left) - 1} more"
+        output.note("A store that was damaged, or of another version, was set aside as {}. {}", what, rest)
 
 
 def _count(db: sqlite3.Connection, bus: Bus) -> None:
@@ -88,4 +86,4 @@ def _count(db: sqlite3.Connection, bus: Bus) -> None:
         if bar is not None:
             bar.render_finish()
     for path in unread:
-        output.note(f"{show.one_line(path, 200)} cannot be read and is not counted.")
+        output.note("{} cannot be read and is not counted.", show.one_line(path, 200))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..protocol import show, strictjson
+from ..protocol import frame, show, strictjson
 from ..protocol.errors import CannotWrite, Usage
 from ..protocol.message import TYPES
 from . import batches, content, here, output
@@ -134,8 +134,11 @@ def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
         if as_json:
             output.emit(sent)
         elif sent.get("dry_run"):
+            from ..text import Page
+
             message = {key: value for key, value in sent.items() if key != "dry_run"}
-            output.say(show.visible(strictjson.readable(message).decode().rstrip(), lines=True))
+            lines = show.visible(strictjson.readable(message).decode().rstrip(), lines=True).split("\n")
+            output.show_page(Page([], lines, [], frame.SAID))
             output.note("Nothing was sent.")
         else:
             status = f", {sent['thread_status']}" if sent["thread_status"] not in (None, "open") else ""
@@ -145,13 +148,14 @@ def _report(sent: dict[str, Any], as_json: bool, done: str) -> None:
 
                 # Of a reply it is the word of whoever has asked.
                 task = f", task {sent['task_id']}" if links.is_plain(sent["task_id"]) else ", with its task"
-            output.say(f"{done} {sent['id']} to {sent['session'] or sent['to']} ({sent['thread_id']}{status}){task}.")
+            line = f"{done} {sent['id']} to {sent['session'] or sent['to']} ({sent['thread_id']}{status}){task}."
+            output.own(line)
             if sent.get("use_tool"):
                 from . import tasks
 
                 tasks.show_tools(sent["use_tool"])
         output.flush()
     except CannotWrite as error:
-        output.note(f"ato: {error.message}, but {sent['id']} was {'not ' if sent.get('dry_run') else ''}sent.")
-    for warning in sent.get("warnings", ()):
-        output.note(warning)
+        words = "ato: {}, but {} was not sent." if sent.get("dry_run") else "ato: {}, but {} was sent."
+        output.note(words, error.message, sent["id"])
+    output.warn(sent.get("warnings", ()))

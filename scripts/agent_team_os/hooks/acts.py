@@ -112,10 +112,13 @@ def _join(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:
 
         number = bus.join(name, place, about)
         who = identity.of_workspace(bus.map, environ, bus.who.workspace)
-        done = f"Done: the folder {text.place(place)} is now {name}'s (rule {number} of {agentmap.place(bus.home)})."
+        folder, of_map = text.place(place), agentmap.place(bus.home)
+        what = f"the folder {folder}" if frame.is_plain(folder) else "this folder"
+        where = f"rule {number} of {of_map}" if frame.is_plain(of_map) else f"rule {number} of the map"
+        done = f"Done: {what} is now {name}'s ({where})."
         if who.agent != name:
-            why = f", because {show.one_line(who.why)} says so" if who.agent else ""
-            say(f"{done} This session stays {who.agent or 'without an agent'}{why}.")
+            stays = frame.said("This session stays {}, because {} says so.", who.agent, who.why)
+            say(f"{done}\n{stays if who.agent else 'This session stays without an agent.'}")
             return
         call = Call("PostToolUse", dict(given), environ, bus.home, bus.map, who)
         say("\n".join([done, session_start.enter(call)]))

@@ -34,13 +34,17 @@ def pending(call: Call) -> Mail:
 
 
 def who(call: Call) -> str:
-    """Who the session is, and why."""
-    role = agentmap.agents(call.map).get(call.agent, {}).get("role")
-    place = show.one_line(agentmap.short(call.workspace))
-    return (
-        f"You are {call.agent}{f' ({show.one_line(role, 80)})' if role else ''} on the agent-team-os bus, "
-        f"session {call.session}; the folder {place} is mapped to you by {show.one_line(call.who.why)}."
-    )
+    """Who the session is, and why: what could say something of folder, role and rule is framed."""
+    role = show.one_line(agentmap.agents(call.map).get(call.agent, {}).get("role") or "", 80)
+    place, why = agentmap.short(call.workspace), call.who.why
+    if all(map(frame.is_plain, (role, place, why))):
+        return (
+            f"You are {call.agent}{f' ({role})' if role else ''} on the agent-team-os bus, session {call.session}; "
+            f"the folder {place} is mapped to you by {why}."
+        )
+    lines = [f"Your role: {role}."] if role else []
+    lines.append(f"The folder {show.one_line(place)} is mapped to you by {show.one_line(why)}.")
+    return f"You are {call.agent} on the agent-team-os bus, session {call.session}.\n{frame.frame(lines, frame.FOUND)}"
 
 
 def counts(mail: Mail) -> str:
@@ -136,4 +140,5 @@ def _persona(call: Call) -> str:
         text = show.visible(files.read(path, MAX_PERSONA).decode("utf-8"), lines=True).strip()
     except (FileNotFoundError, files.BadFile, UnicodeDecodeError):
         return ""
-    return frame.frame([text], frame.PERSONA.replace("{name}", show.one_line(name))) if text else ""
+    name = name if frame.is_plain(name) else "its persona file"
+    return frame.frame([text], frame.PERSONA.replace("{name}", name)) if text else ""

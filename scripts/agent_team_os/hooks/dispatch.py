@@ -112,8 +112,10 @@ def _handle(
         document, news = homes.known_map(home)
     except InvalidMap as error:
         if event == "SessionStart":  # once, and for the person: nothing works until it is mended
-            words = f"agent-team-os: {error.message}. {error.hint} (here: /bus doctor)"
-            _print(stdout, {"systemMessage": show.one_line(words, 500)})
+            from ..protocol import frame
+
+            why = show.one_line(f"{error.message}. {error.hint}", 300)
+            _print(stdout, {"systemMessage": frame.said("agent-team-os: {} (here: /bus doctor)", why)})
         raise
     who = identity.of_workspace(document, environ, workspace)
     if who.agent is None or who.slug is None:
@@ -231,6 +233,15 @@ def _shadowed(given: dict[str, Any]) -> dict[str, Any]:
     return {"systemMessage": "agent-team-os: " + show.one_line(words, 500)}
 
 
+def _harmless(answer: Any) -> Any:
+    """The same with no tag in any text: a model reads all of them, in the end in the transcript."""
+    from ..protocol import frame
+
+    if isinstance(answer, dict):
+        return {name: _harmless(value) for name, value in answer.items()}
+    return frame.harmless(answer) if isinstance(answer, str) else answer
+
+
 def _input(stdin: Optional[BinaryIO]) -> tuple[dict[str, Any], Optional[Exception]]:
     """The hook's input, empty where it is no object, and what is wrong with it.
 
@@ -267,5 +278,8 @@ def _print(stdout: Optional[BinaryIO], answer: dict[str, Any]) -> None:
         return
     if stdout is None:
         raise OSError("there is no standard output")
-    stdout.write(strictjson.dump(answer).encode("utf-8") + b"\n")
+    document = strictjson.dump(answer)
+    if not document.isascii() or "<" in document:
+        document = strictjson.dump(_harmless(answer))
+    stdout.write(document.encode("utf-8") + b"\n")
     stdout.flush()

@@ -132,7 +132,7 @@ def _bus(asked: Asked, say: Say) -> None:
 
         found, trouble = overdue.report(asked.bus.home, asked.bus.map, asked.bus.agent)
         page = text.framed(text.overdue(found, asked.ato))
-        page += "\n" + show.one_line(f"A hub could not be told: {trouble}") if trouble else ""
+        page += "\n" + frame.said("A hub could not be told: {}", trouble) if trouble else ""
         say(show.cut(page, announce.MOST_CHARACTERS, f"The list goes on: {asked.ato} overdue"))
     elif what == "halt":
         asked.bus.halt(" ".join(asked.words))

@@ -74,6 +74,8 @@ def for_person(home: str, program: str = "agentops", quoted: bool = True) -> str
         return ""
     one = newest[0]
     sender, age = show.one_line(one["address"], 254), show.age(one["arrived_at"])
+    if not quoted and not frame.is_plain(sender):
+        sender = "somebody"
     if count == 1:
         lines = [f"📬 1 new message from {sender} ({age})"]
     else:
@@ -99,7 +101,7 @@ def for_session(home: str, ato: str) -> str:
     count, newest = unread(home)
     if not count:
         return ""
-    senders = sorted({show.one_line(one["name"], 32) for one in newest})
+    senders = sorted({one["name"] if frame.is_plain(one["name"]) else "somebody" for one in newest})
     head = f"You have {count} unread message{'s' if count > 1 else ''} from {', '.join(senders)}"
     head += " and others:" if count > len(newest) else ":"
     lines = []

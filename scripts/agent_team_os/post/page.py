@@ -148,8 +148,8 @@ def outbox(
         lines.append(_outgoing("sent   ", one, f", {state}"))
     error = last[1]
     head = [f"{len(waiting)} waiting" if waiting else "Nothing waits."]
-    if error:
-        head.append(f"The last sync failed: {show.one_line(error, 300)}")
+    if error:  # as the store worded it
+        lines.insert(0, f"The last sync failed: {show.one_line(error, 300)}")
     return Page(head, lines, [f"{last_sync(last)} Now: {ato} msg sync"], SENTENCE)
 
 

@@ -14,8 +14,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-# They count as printable and show nothing: joiners, Hangul fillers, the empty braille cell, vowel marks.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+# What shows nothing, whatever the Unicode of this Python says of it: all that is Default_Ignorable_Code_Point there,
+# but for the variation selectors and the plane of tags (see `_hidden`), and what is printable and blank by design: the
+# empty braille cell, the object replacement, joiners and selectors of single scripts, Egyptian controls and blanks,
+# the Khitan filler, fills and rotations of sign writing, the null notehead.
+_INVISIBLE = (
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x2D7F, 0x2D7F), (0x3164, 0x3164),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFC), (0x1107F, 0x1107F), (0x13430, 0x13442), (0x16FE4, 0x16FE4),
+    (0x1BC9D, 0x1BC9D), (0x1BCA0, 0x1BCA3), (0x1D159, 0x1D159), (0x1D173, 0x1D17A), (0x1DA9B, 0x1DA9F),
+    (0x1DAA1, 0x1DAAF),
+)  # fmt: skip
+_BLANK = frozenset(chr(code) for first, last in _INVISIBLE for code in range(first, last + 1))
+_OPENING = "<\ufe64\uff1c"  # the sign that opens a tag, and its small and wide forms
 _TIME = (
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2})(?::([0-9]{2})([.][0-9]{1,9})?)?"
     r"(?:Z|([+-])([0-9]{2}):?([0-9]{2}))"
@@ -41,13 +52,16 @@ def visible(text: str, lines: bool = False) -> str:
 
 
 def escaped(text: str) -> str:
-    """A JSON text with JSON's own escapes for what `visible` does not let pass: it says the same and drives nothing."""
+    """A JSON text with JSON's own escapes for what `visible` does not let pass, and for what opens a tag.
+
+    It says the same, drives nothing, and no tag stands in it by which a model's own program speaks to it.
+    """
     if text.isascii() and text.isprintable():
-        return text
+        return text.replace("<", "\\u003c")
     shown = []
     before = ""
     for char in text:
-        if char.isprintable() and not _hidden(char, before):
+        if char.isprintable() and not _hidden(char, before) and char not in _OPENING:
             shown.append(char)
         else:
             units = char.encode("utf-16-be", "surrogatepass").hex()
@@ -60,13 +74,19 @@ def _hidden(char: str, before: str) -> bool:
     """Printable by Unicode's word, invisible all the same; variation selectors pass singly, after a base."""
     if "\ufe00" <= char <= "\ufe0f":
         return char < "\ufe0e" or not before or "\ufe00" <= before <= "\ufe0f" or before.isspace()
-    return char in _BLANK or "\U000e0100" <= char <= "\U000e01ef"
+    return char in _BLANK or "\U000e0000" <= char <= "\U000e0fff"
 
 
 def one_line(text: str, width: int = 0) -> str:
     """`text` on one visible line, cut with … to `width` characters where that is given."""
     line = visible(" ".join(text.split("\n")).strip())
     return line if not width or len(line) <= width else line[: width - 1] + "…"
+
+
+def _whole(text: str) -> str:
+    """A text that was cut, without the beginning of a `<U+202E>` at its end."""
+    at = text.rfind("<", -9)
+    return text if at < 0 or ">" in text[at:] else text[:at]
 
 
 def value(item: Any) -> str:
@@ -195,6 +215,7 @@ def cut(text: str, most: int, rest: str) -> str:
     kept = text[:room]
     while units(kept) > room:
         kept = kept[: len(kept) - (units(kept) - room + 1) // 2]
+    kept = _whole(kept)
     lines, _, last = kept.rpartition("\n")
     if not lines or units(last) > room // 2:  # a line that is most of it is cut itself
         return f"{kept}…\n{rest}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ..protocol import show, strictjson
+from ..protocol import frame, show, strictjson
 from ..text import Page, opened
 from .provider import PRIORITIES, Task, UseTool, blocked
 
@@ -38,7 +38,7 @@ def tasks(
     for one in shown:
         who = show.one_line(one["assignee"] or "-", 20)
         others = ", ".join(short(other) for other in waits[one["id"]])
-        cells.append((_id(one, short), one["status"], one["priority"], who, others))
+        cells.append((show.one_line(short(one["id"])), one["status"], one["priority"], who, others))
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
     room = max(_WIDTH - 2 - sum(widths) - 8, 24)
     lines = []
@@ -90,7 +90,7 @@ def task(one: Task, every: Mapping[str, Task], ato: str, short: Name) -> Page:
 
 def _next(one: Task, waits: Sequence[str], ato: str, short: Name) -> list[str]:
     if waits:
-        return [f"Do that first: {ato} tasks show {show.one_line(short(waits[0]))}"]
+        return [f"Do that first: {ato} tasks show {_named(short(waits[0]))}"]
     words = {"todo": ("Start", "start"), "doing": ("Close", "done")}.get(one["status"])
     return [f"{words[0]} it: {ato} tasks {words[1]} {_id(one, short)}"] if words else []
 
@@ -108,13 +108,18 @@ def changed(what: str, one: Task, every: Mapping[str, Task], ato: str, short: Na
 
 def use_tool(asked: UseTool) -> Page:
     """The call that only the model can make, its arguments framed: other agents may have written what is in them."""
-    arguments = show.escaped(strictjson.dump(asked.arguments)).replace("<", "\\u003c")  # no tag, and the same JSON
+    arguments = show.escaped(strictjson.dump(asked.arguments))
     then = [show.one_line(asked.then)] if asked.then else []
     return Page([f"Call the tool {show.one_line(asked.tool)} with these arguments:"], [arguments], then, ARGUMENTS)
 
 
 def _id(one: Task, short: Name) -> str:
-    return show.one_line(short(one["id"]))
+    """An id as it stands in our own words: one that could say something stands in the frame alone."""
+    return _named(short(one["id"]))
+
+
+def _named(identifier: str) -> str:
+    return identifier if frame.is_plain(identifier) else "ID"
 
 
 def _waits_for(one: Task, every: Mapping[str, Task]) -> list[str]:

@@ -127,7 +127,7 @@ def page(found: dict[str, Any], agent: str | None, priced: bool, folder: str, at
     spent = f"Tokens and dollars by {found['by']}" + (f" for {agent}" if agent else "")
     spent += f", since {show.day_time(found['since'])}" if found["since"] else ""
     if not found["rows"]:
-        return Page([f"{spent}: none."], [], [f"Transcripts are looked for in {place(folder)}."])
+        return Page([f"{spent}: none."], [f"Transcripts are looked for in {place(folder)}."], [], frame.FOUND)
     rows = [(found["by"], *_HEAD), *((show.one_line(row["key"], 40), *_cells(row)) for row in found["rows"])]
     if len(found["rows"]) > 1:
         rows.append(("total", *_cells(found["total"])))
