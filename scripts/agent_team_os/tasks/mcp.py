@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from ..protocol import show
+from ..protocol import frame, show
 from ..protocol.errors import InvalidMap
 from . import check
 from .provider import (
@@ -120,7 +120,9 @@ class Tools:
     def update(self, task_id: str, changes: Changes) -> Task:
         """The tool that changes a task; UseTool says when a list is replaced as a whole."""
         wanted = check.changes(changes)
-        lists = [str(self._fields[name]) for name in ("depends_on", "refs") if name in wanted and self._fields[name]]
+        changed = [name for name in ("depends_on", "refs") if name in wanted and self._fields[name]]
+        # A name of the map's that could say something stands in the arguments alone.
+        lists = [str(self._fields[name]) if frame.is_plain(self._fields[name]) else name for name in changed]
         then = f"The task is changed when it says so.{self._whole(lists)}"
         self._use("update", {**self._id(task_id), **wanted}, then)
 
