@@ -165,8 +165,9 @@ def test_a_hostile_map_that_is_broken(team: Team) -> None:
     answer = session.fire("SessionStart")
     assert set(answer) == {"systemMessage"}
     message = answer["systemMessage"]
-    sentence, line = message.split("\n")
-    assert line.startswith(re.findall(r" on the lines marked ([0-9a-f]{6})\.", sentence)[0] + "| agent-team-os: ")
+    ours, sentence, line = message.split("\n")
+    assert ours == "agent-team-os: the map cannot be used (here: /bus doctor)."
+    assert line.startswith(re.findall(r" on the lines marked ([0-9a-f]{6})\.", sentence)[0] + "| ")
     assert unseen(sentence + line) == []
     assert "AGENT_MAP.json" in line
     assert len(message) <= 500

@@ -114,8 +114,8 @@ def _handle(
         if event == "SessionStart":  # once, and for the person: nothing works until it is mended
             from ..protocol import frame
 
-            why = show.one_line(f"{error.message}. {error.hint}", 300)
-            _print(stdout, {"systemMessage": frame.said("agent-team-os: {} (here: /bus doctor)", why)})
+            why = frame.frame([show.one_line(f"{error.message}. {error.hint}", 260)], frame.FOUND)
+            _print(stdout, {"systemMessage": f"agent-team-os: the map cannot be used (here: /bus doctor).\n{why}"})
         raise
     who = identity.of_workspace(document, environ, workspace)
     if who.agent is None or who.slug is None:
