@@ -89,8 +89,9 @@ def test_a_folder_of_nobody(tmp_path: Path) -> None:
     assert "Give the folder ~/it's work, with all below it, to the agent ops?" in page
     assert "role: the <U+003C>human> one" in page
     told = asking.say_yes(team, question, "it's work")
-    assert told.startswith("Done: the folder ~/it's work is now ops's (rule 1 of ~/.agent-team-os/AGENT_MAP.json).")
-    assert "You are ops (the <human> one) on the agent-team-os bus, session ops/it-s-work;" in told
+    assert told.startswith("Done: this folder is now ops's (rule 1 of ~/.agent-team-os/AGENT_MAP.json).")
+    assert "You are ops on the agent-team-os bus, session ops/it-s-work" in told
+    assert "the <U+003C>human> one" in told
     assert the_map(team)["agents"]["ops"] == {"role": "the <human> one"}
     assert (team.home / "registry/ops.d/s-1.json").exists()
 

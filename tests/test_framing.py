@@ -74,7 +74,6 @@ PAGES: dict[str, Callable[[Desk], str]] = {
     "/read": lambda dev: dev.command("/read"),
     "/read ID --peek": lambda dev: dev.command("/read 00000001 --peek"),
     "/reply": lambda dev: dev.command("/reply 00000001 accept"),
-    "/bus join": lambda dev: dev.command("/bus join dev"),
 }
 
 
@@ -153,7 +152,7 @@ def test_the_name_of_a_folder(name: str, team: Team) -> None:
     shown = dev.start()
     foreign.check(shown, shown=False)
     assert shown.count("\n") == lines + 2
-    joined = dev.command("/bus join ops")
+    joined = dev.does("ato join ops")
     foreign.check(joined, shown=False)
     assert joined.count("\n") == lines + 3
     for page in (shown, joined):

@@ -138,25 +138,28 @@ def test_unknown_keys_of_a_call(place: Place, key: str, value: object) -> None:
     assert not pre_tool_use.run({"tool_name": "Bash", "tool_input": asked}, place.workspace, place.helper)
 
 
-@pytest.mark.parametrize("verb", ["reply x7q3 decline -s x", "plan dispatch p1", "tasks list", "tasks show 1"])
-def test_what_a_task_manager_elsewhere_may_see(place: Place, verb: str) -> None:
-    """Where the tasks are not kept on this machine, what may reach their manager asks; other mail does not."""
-    given = {"tool_name": "Bash", "tool_input": {"command": f"{place.helper} {verb}"}}
-    for leave in (False, True):
-        assert pre_tool_use.run(given, place.workspace, place.helper, leave) is not leave
-        other = {"tool_name": "Bash", "tool_input": {"command": f"{place.helper} send dev note -s x"}}
-        assert pre_tool_use.run(other, place.workspace, place.helper, leave)
+MANAGERS = ("github", "mcp", "somebodys", "file", "taskwarrior", None)
 
 
-@pytest.mark.parametrize("kind", ["github", "mcp", "somebodys", "file", "taskwarrior", None])
-def test_which_task_managers_are_elsewhere(kind: str | None, team: Team) -> None:
-    """An answer of an agent passes unasked where its own manager, or that of its domain, keeps files here."""
+@pytest.mark.parametrize("kind", MANAGERS)
+def test_what_may_reach_a_task_manager_elsewhere(kind: str | None, team: Team) -> None:
+    """An answer asks where the agent's own tasks are not kept on this machine, and whatever can change tasks of others
+    asks where anybody's are not; other mail passes as ever."""
     settings = {} if kind is None else {"task_provider": {"kind": kind, "repo": "o/r", "create": {"tool": "x"}}}
-    team.map(agents={"ops": {}, "dev": {"domain": "web"}}, domains={"web": {"hub": "ops", **settings}})
-    asked = {"tool_name": "Bash", "tool_input": {"command": f"{ROOT}/scripts/ato reply x7q3abcd decline -s x"}}
-    answer = Desk(team, "dev").fire("PreToolUse", **asked)
-    decided = answer.get("hookSpecificOutput", {}).get("permissionDecision")
-    assert decided == ("allow" if kind in ("file", "taskwarrior", None) else None)
+    agents = {"ops": {}, "dev": {"domain": "web"}}
+    team.map(agents=agents, domains={"web": {"hub": "ops", **settings}}, gods=["ops"])
+    here = kind in ("file", "taskwarrior", None)
+    calls = {
+        "reply x7q3abcd decline -s x": {"ops": True, "dev": here}, "tasks list": {"ops": here, "dev": here},
+        "tasks show 1": {"ops": here, "dev": here}, "plan dispatch p1": {"ops": here, "dev": here},
+        "send dev note -s x": {"ops": True, "dev": True}, "inbox": {"ops": True, "dev": True},
+    }  # fmt: skip
+    for call, wanted in calls.items():
+        for agent, passes in wanted.items():
+            asked = {"tool_name": "Bash", "tool_input": {"command": f"{ROOT}/scripts/ato {call}"}}
+            answer = Desk(team, agent).fire("PreToolUse", **asked)
+            decided = answer.get("hookSpecificOutput", {}).get("permissionDecision")
+            assert decided == ("allow" if passes else None), (call, agent)
 
 
 # ---- The options, as the program has them -------------------------------------------------------

@@ -70,6 +70,14 @@ def at_terminal(command: str) -> str:
     return f"mkfifo t; (echo y >&0; script -qec {shlex.quote(command)} /dev/null) <>t; rm t\n"
 
 
+def unasked(office: Office) -> None:
+    """Let the client begin in any mode without a question of its own, as root too."""
+    office.room.env["IS_SANDBOX"] = "1"
+    path = office.room.home / ".claude/settings.json"
+    answered = {"skipDangerousModePermissionPrompt": True, "skipAutoPermissionPrompt": True}
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **answered}))
+
+
 MODES = {
     "manual": ("--permission-mode", "manual", *ALLOWED),
     "bypass": ("--dangerously-skip-permissions",),
@@ -85,10 +93,7 @@ MODES = {
 def test_the_client_asks(attempt: Attempt, mode: str) -> None:
     """Whatever is allowed, the client shows the whole plan and asks; No leaves it as it is, and Yes confirms it."""
     office = attempt.office
-    office.room.env["IS_SANDBOX"] = "1"  # as root the client skips no permissions elsewhere
-    settings = {"skipDangerousModePermissionPrompt": True, "skipAutoPermissionPrompt": True}
-    path = office.room.home / ".claude/settings.json"
-    path.write_text(json.dumps({**(json.loads(path.read_bytes()) if path.exists() else {}), **settings}))
+    unasked(office)
     terminal = office.terminal("ops", *MODES[mode])
     confirm = office.call("plan", "confirm", attempt.name)
     screen = office.asked(terminal, "ops", "Go on", confirm)
@@ -171,8 +176,7 @@ def test_a_schedule_of_the_project(office: Office, allowed: tuple[str, ...]) -> 
 def test_a_schedule_of_the_model(attempt: Attempt, mode: str) -> None:
     """What the model schedules is expanded as if it were typed, and asks the person like anything else."""
     office = attempt.office
-    office.room.env["IS_SANDBOX"] = "1"
-    (office.room.home / ".claude/settings.json").write_text('{"skipDangerousModePermissionPrompt": true}')
+    unasked(office)
     terminal = office.terminal("ops", *MODES[mode], "--allowedTools", "Skill", "Bash", "CronCreate")
     cron = {"cron": "* * * * *", "prompt": f"/agent-team-os:god confirm {attempt.name}", "recurring": False}
     office.model.say(
@@ -189,7 +193,7 @@ def test_a_schedule_of_the_model(attempt: Attempt, mode: str) -> None:
 
 def waited(holds: Callable[[], bool], show: Callable[[], str]) -> None:
     """Wait for what comes with the next minute."""
-    end = time.monotonic() + 100
+    end = time.monotonic() + 75
     while not holds():
         assert time.monotonic() < end, show()
         time.sleep(0.5)

@@ -6,7 +6,6 @@ import os
 
 import click
 
-from .. import text
 from ..bus import Bus
 from ..orchestration import pages, plans
 from ..protocol import strictjson

@@ -184,8 +184,8 @@ def _answer(call: Call) -> Optional[dict[str, Any]]:
     else:
         from . import pre_tool_use
 
-        leave = agentmap.leaves_machine(call.map, call.agent)
-        allowed = pre_tool_use.run(call.given, call.workspace, layout.launcher(), leave)
+        asked = pre_tool_use.reaching_out(call.map, call.agent)
+        allowed = pre_tool_use.run(call.given, call.workspace, layout.launcher(), asked)
         return _decide("allow") if allowed else None
     return {"hookSpecificOutput": {"hookEventName": call.event, **specific}} if specific else None
 
@@ -234,11 +234,14 @@ def _shadowed(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _harmless(answer: Any) -> Any:
-    """The same with no tag in any text: a model reads all of them, in the end in the transcript."""
+    """The same with no tag in any text: a model reads all of them, in the end in the transcript.
+
+    But for a command, which is the model's own.
+    """
     from ..protocol import frame
 
     if isinstance(answer, dict):
-        return {name: _harmless(value) for name, value in answer.items()}
+        return {name: value if name == "updatedInput" else _harmless(value) for name, value in answer.items()}
     return frame.harmless(answer) if isinstance(answer, str) else answer
 
 

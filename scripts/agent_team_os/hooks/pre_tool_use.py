@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 
+from ..protocol import agentmap
 from . import shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from ..protocol.documents import AgentMap
 
 # What an option takes: nothing, any text, or what leads to a file. _NAMED is named in the message and not read, _SENT
 # is read and sent, _SOURCE is that after an @.
@@ -63,19 +66,27 @@ _TASKS = ("reply", "plan dispatch", "tasks list", "tasks show")
 _KNOWN = frozenset(("command", "description", "timeout", "run_in_background", "dangerouslyDisableSandbox"))
 
 
-def run(given: dict[str, Any], workspace: str, helper: str, tasks_leave: bool = False) -> bool:
+def reaching_out(document: AgentMap, agent: str) -> tuple[str, ...]:
+    """The verbs that for this agent may reach a task manager which is not on this machine."""
+    if not any(agentmap.leaves_machine(document, other) for other in agentmap.agents(document)):
+        return ()
+    # An answer moves the agent's own task. The others make changes that were kept for anybody, or tasks for others.
+    return _TASKS if agentmap.leaves_machine(document, agent) else _TASKS[1:]
+
+
+def run(given: dict[str, Any], workspace: str, helper: str, asked: tuple[str, ...] = ()) -> bool:
     """True for a Bash command that is exactly one harmless call of the helper. Never raises.
 
-    `workspace` is the absolute path of the project, whose files may be sent; `helper` is that of our program;
-    `tasks_leave` says that the agent's task manager is not on this machine.
+    `workspace` is the absolute path of the project, whose files may be sent; `helper` is that of our program; for the
+    verbs in `asked` a person is always asked.
     """
     try:
-        return _passes(given, workspace, helper, tasks_leave)
+        return _passes(given, workspace, helper, asked)
     except Exception:  # links without end, paths without bytes, input of any shape: no answer is always right
         return False
 
 
-def _passes(given: dict[str, Any], workspace: str, helper: str, tasks_leave: bool) -> bool:
+def _passes(given: dict[str, Any], workspace: str, helper: str, kept: tuple[str, ...]) -> bool:
     asked = given.get("tool_input")
     if given.get("agent_id") is not None or not isinstance(asked, dict):
         return False
@@ -95,7 +106,7 @@ def _passes(given: dict[str, Any], workspace: str, helper: str, tasks_leave: boo
         return True
     verb = " ".join(args[:2]) if args[:1] and args[0] in _GROUPS else "".join(args[:1])
     options = _VERBS.get(verb)
-    if options is None or (tasks_leave and verb in _TASKS):
+    if options is None or verb in kept:
         return False
     if given.get("permission_mode") == "plan" and (verb in _WRITING or options.keys() >= _CONTENT.keys()):
         return False  # there the person has asked for a plan and for nothing to be done
