@@ -130,8 +130,8 @@ install_program() {
     fi
 
     mkdir "$new" || die 73 "cannot write in $releases."
-    for name in scripts schemas docs commands hooks skills .claude-plugin requirements.lock requirements.lock.sha256 \
-        install.sh README.md LICENSE; do
+    for name in scripts schemas docs commands hooks skills .claude-plugin .codex-plugin requirements.lock \
+        requirements.lock.sha256 install.sh README.md LICENSE; do
         [ ! -e "$root/$name" ] || cp -R "$root/$name" "$new/" || die 73 "cannot write in $new."
     done
     find "$new" -type d -name __pycache__ -prune -exec rm -rf {} +

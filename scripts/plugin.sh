@@ -105,13 +105,15 @@ print_settings() {
     [ -f "$root/hooks/hooks.json" ] || die 70 "$root has no hooks/hooks.json. Fetch or install the program anew."
     # shellcheck disable=SC2016
     "$python" -I -c '
-import json, sys
+import json, re, shlex, sys
 def filled(node):
     if isinstance(node, dict):
         return {key: filled(value) for key, value in node.items()}
     if isinstance(node, list):
         return [filled(value) for value in node]
-    return node.replace("${CLAUDE_PLUGIN_ROOT}", sys.argv[2]) if isinstance(node, str) else node
+    if not isinstance(node, str):
+        return node
+    return re.sub(r"\"\$CLAUDE_PLUGIN_ROOT([^\"]*)\"", lambda found: shlex.quote(sys.argv[2] + found[1]), node)
 with open(sys.argv[1], encoding="utf-8") as file:
     print(json.dumps({"hooks": filled(json.load(file)["hooks"])}, indent=2))
 ' "$root/hooks/hooks.json" "$folder"

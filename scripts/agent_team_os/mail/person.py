@@ -98,7 +98,7 @@ def attended(environ: Mapping[str, str], rule: Rule) -> str:
     if not above:
         return "" if rule.script else "this system does not say who calls"
     # hooks/run, and above it the client. A shell of the model would stand between them, or in the place of hooks/run.
-    if above[1:2] != [client] or not "".join(process.arguments(above[0])[1:2]).endswith("/hooks/run"):
+    if above[1:2] != [client] or not any(word.endswith("/hooks/run") for word in process.arguments(above[0])[1:4]):
         return "this was not called by the client"
     if not _writes_to_us(client):
         return "this was not called by the client"
