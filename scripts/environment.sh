@@ -28,13 +28,14 @@ print(exact if os.path.exists(exact) else real)
 
 # Sets python and means to the first Python on PATH that will do, and uv to uv or to nothing.
 find_python() {
-    uv=$(command -v uv) && "$uv" --version >/dev/null 2>&1 || uv=
+    uv=$(command -v uv) && [ "${uv#/}" != "$uv" ] && "$uv" --version >/dev/null 2>&1 || uv=
     python='' spare='' incomplete='' found=''
     set -f
     for name in python3.14 python3.13 python3.12 python3.11 python3 python; do
         IFS=:
         for folder in $PATH; do
             unset IFS
+            case $folder in /*) ;; *) continue ;; esac # a relative one leads into the project we were called in
             consider "$folder/$name"
             [ -z "$python" ] || break 2
         done

@@ -21,7 +21,8 @@ ODD = "a b$(touch x)'q\"z`touch x`$HOME\\n"
 # Whatever reads this as a program, in whatever language, leaves a file; `OUT` is its path.
 HOSTILE = {
     "prompt": "x $(touch OUT) `touch OUT`", "a": "\n$(touch OUT)\ntouch OUT\n", "b": "'; touch OUT; '",
-    "$(touch OUT)": 1, "tool_name": "Bash", "tool_input": {"command": "ato $(touch OUT); `touch OUT`"}, "command_name": "$(touch OUT)",
+    "$(touch OUT)": 1, "tool_name": "Bash", "tool_input": {"command": "ato $(touch OUT); `touch OUT`"},
+    "command_name": "$(touch OUT)",
 }  # fmt: skip
 
 

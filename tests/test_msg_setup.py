@@ -69,6 +69,14 @@ def test_three_questions(one: Person, tmp_path: Path) -> None:
     assert f"[file://{tmp_path}/store]: " in shown
 
 
+def test_a_project_names_no_address(one: Person, tmp_path: Path) -> None:
+    """The address to accept is the person's own, whatever the project they are in says in its git settings."""
+    for words in (["init", "-q"], ["config", "user.email", "mallory@example.org"]):
+        subprocess.run(["git", *words], cwd=one.root, check=True)
+    status, shown = answered(one, "", "", str(tmp_path / "store"))
+    assert (status, "Your address [Max@Bonnard.AI]: " in shown) == (0, True), shown
+
+
 def test_no_question_for_what_was_given(one: Person, tmp_path: Path) -> None:
     """An option is its question's answer; with all three nothing is asked, at a terminal either."""
     options = ("--address", "alex@bonnard.ai", "--name", "Al", "--store", str(tmp_path / "store"))

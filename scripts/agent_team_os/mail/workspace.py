@@ -19,38 +19,18 @@ def git_state(folder: str) -> Optional[dict[str, Any]]:
 
     At most 50 changed files are named, in at most 2,000 bytes; `dirty_count` counts all of them.
     """
-    import subprocess
+    from . import git  # a handoff alone needs it
 
-    def git(*arguments: str) -> Optional[str]:
-        # No optional locks: a status for a letter must not get in the way of a person's own git. No monitor: that is
-        # a program which the settings of the work tree name.
-        command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", folder, *arguments]
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=10, check=False, stdin=subprocess.DEVNULL)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
-
-    status = git("status", "--porcelain", "-z")
-    if status is None:
+    state = git.state(folder)
+    if state is None:
         return None
-    changed, entries = [], iter(status.split("\0"))
-    for entry in entries:
-        if entry:
-            changed.append(entry[3:])
-            if entry[0] in "RC":
-                next(entries, None)  # the name it had before follows as an entry of its own
+    changed = state["changed"]
     named: list[str] = []
     for name in changed[:_MOST_FILES]:
         if sum(len(known.encode("utf-8")) for known in [*named, name]) > _MOST_BYTES:
             break
         named.append(name)
-    return {
-        "branch": (git("symbolic-ref", "--short", "-q", "HEAD") or "(detached)").strip(),
-        "commit": (git("rev-parse", "-q", "--verify", "HEAD") or "").strip(),
-        "dirty": named,
-        "dirty_count": len(changed),
-    }
+    return {"branch": state["branch"], "commit": state["commit"], "dirty": named, "dirty_count": len(changed)}
 
 
 def to_join(home: str, folder: str) -> str:

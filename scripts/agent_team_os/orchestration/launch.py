@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..mail import person, registry
 from ..protocol import agentmap, show
 from ..protocol.documents import AgentMap
 from ..protocol.errors import CannotWrite, NotConfirmed
+from ..storage import process
 from . import plans
 
 PROMPT = "/inbox"  # what each session starts with: its brief is there
@@ -83,26 +83,26 @@ def open_windows(wanted: list[dict[str, Any]]) -> list[str]:
     tmux fails.
     """
     environ = person.outside(os.environ)
-    for program in ("tmux", "claude"):
-        if shutil.which(program) is None:
-            raise CannotWrite(f"there is no {program} on PATH", "Run the commands by hand: ato plan launch PLAN")
+    found = {name: process.program(name) for name in ("tmux", "claude")}
+    for name, program in found.items():
+        if program is None:
+            raise CannotWrite(f"there is no {name} on PATH", "Run the commands by hand: ato plan launch PLAN")
+    tmux, claude = str(found["tmux"]), str(found["claude"])
     opened: list[str] = []
     for session in wanted:
         name = session["agent"]
         target = ["new-window", "-d"]
         if not os.environ.get("TMUX"):
-            there = subprocess.run(["tmux", "has-session", "-t", "=ato"], capture_output=True, check=False, env=environ)
+            there = subprocess.run([tmux, "has-session", "-t", "=ato"], capture_output=True, check=False, env=environ)
             target += ["-t", "=ato:"]
             if there.returncode:
                 target = ["new-session", "-d", "-s", "ato"]
         folder = session["folder"].replace("#", "##")  # tmux would fill in what #{…} names and run what #(…) says
         if folder.endswith(";"):
             folder = folder[:-1] + "\\;"  # else the end of its command
-        command = ["tmux", *target, "-n", name, "-c", folder, "-P", "-F", "#{session_name}:#{window_name}"]
-        done = subprocess.run(
-            [*command, shlex.join(session["command"])],
-            capture_output=True, encoding="utf-8", check=False, env=environ,
-        )  # fmt: skip
+        command = [tmux, *target, "-n", name, "-c", folder, "-P", "-F", "#{session_name}:#{window_name}"]
+        words = shlex.join([claude, *session["command"][1:]])
+        done = subprocess.run([*command, words], capture_output=True, encoding="utf-8", check=False, env=environ)
         if done.returncode:
             before = f"Opened before: {', '.join(opened)}. " if opened else ""
             why = f"tmux opened no window for {name}: {done.stderr.strip()[:200]}"

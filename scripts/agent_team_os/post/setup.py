@@ -6,26 +6,20 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ..mail import git
 from ..protocol.errors import InvalidLetter, LockBusy, StoreFailed
 from ..storage import home as homes
 from . import keys, letter, me, notice, seal, spool
 
 
 def address_from_git() -> str:
-    """The address git commits with here; empty if there is none that others could write to."""
-    import subprocess
-
+    """The address the person's own git settings name; empty if there is none that others could write to."""
+    found = git.email()
     try:
-        asked = subprocess.run(
-            ["git", "config", "--get", "user.email"], capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    try:
-        me.check_address(asked.stdout.strip())
+        me.check_address(found)
     except InvalidLetter:
         return ""
-    return asked.stdout.strip()
+    return found
 
 
 def name_from(address: str) -> str:

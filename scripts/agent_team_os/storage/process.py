@@ -113,6 +113,19 @@ def is_ours(name: str) -> bool:
     return where == host() or (boot_id == boot() and boot_id != "00000000")
 
 
+def program(name: str) -> Optional[str]:
+    """The path of a program of this name, None if there is none; an absolute path stays as it is.
+
+    A relative folder on PATH does not count, nor a relative path: what it has is whatever the project we run in has.
+    """
+    import shutil
+
+    if os.path.dirname(name):
+        return name if os.path.isabs(name) and shutil.which(name) else None
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, folders)))
+
+
 def detach(words: list[str], environ: Mapping[str, str]) -> None:
     """Start a program that outlives this process and its terminal and says nothing; OSError if it does not start."""
     os.posix_spawnp(

@@ -6,6 +6,7 @@ else goes in as JSON on stdin. What gh answers is looked at whole before anybody
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import subprocess
 from typing import Any
 
 from ..protocol import credentials
+from ..storage import process
 from .provider import TaskProviderFailed
 
 TIMEOUT = 60.0  # seconds for one call of gh, all pages of a list included
@@ -86,15 +88,21 @@ class Api:
             raise self._unclear(method, endpoint) from None
 
     def _run(self, method: str, endpoint: str, body: dict[str, Any] | None, *options: str) -> bytes:
-        command = [self.program, "api", "--hostname", self.host, "--method", method, *options]
+        command = ["api", "--hostname", self.host, "--method", method, *options]
         command += ["-H", "Accept: application/vnd.github+json", endpoint]
-        environment = {name: value for name, value in os.environ.items() if name not in _DROPPED} | _QUIET
+        # No GIT_ variables: they would be about some repository, and gh may ask git.
+        dropped = {name for name in os.environ if name in _DROPPED or name.startswith("GIT_")}
+        kept = {name: value for name, value in os.environ.items() if name not in dropped}
+        program = process.program(self.program)
         command += ["--input", "-"] if body is not None else []
         given = json.dumps(body).encode() if body is not None else b""
         try:
+            if program is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             done = subprocess.run(
-                command, input=given, env=environment, capture_output=True, timeout=self.timeout, check=False
-            )
+                [program, *command], input=given, env={**kept, **_QUIET}, cwd="/", capture_output=True,
+                timeout=self.timeout, check=False,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise Refused(
                 f"{self.host} did not answer {method} {endpoint} within {self.timeout:g} s",

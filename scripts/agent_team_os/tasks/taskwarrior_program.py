@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 
 from ..protocol import show
-from ..storage import files, lock
+from ..storage import files, lock, process
 from .provider import TaskProviderFailed
 
 PATIENCE = 30.0  # seconds for one run, and to wait for another's
@@ -92,10 +91,10 @@ class Program:
             raise TaskProviderFailed(f"{self.data} is no folder", "Set task_provider.data to Taskwarrior's own folder.")
 
     def _found(self) -> str:
-        program = shutil.which(os.path.expanduser(self.program))
+        program = process.program(os.path.expanduser(self.program))
         if program is None:
             raise TaskProviderFailed(f"there is no program {self.program}", _INSTALL)
-        return os.path.abspath(program)
+        return program
 
     def _settings(self) -> list[str]:
         return [f"rc.data.location={self.data}", *_SETTINGS]
