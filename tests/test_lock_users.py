@@ -85,6 +85,12 @@ def make_map(team: Team, _: dict[str, Any]) -> None:
     homes.make_map(str(team.home))
 
 
+def restore_map(team: Team, _: dict[str, Any]) -> None:
+    """A lost map is brought back."""
+    (team.home / "AGENT_MAP.json").unlink(missing_ok=True)
+    homes.restore_map(str(team.home))
+
+
 def join(team: Team, _: dict[str, Any]) -> None:
     """The map is changed."""
     homes.change_map(str(team.home), lambda document: document.update(rules=[]))
@@ -140,7 +146,8 @@ def pass_through(team: Team, _: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("held", "user"),
     [
-        (guard("@agent-map"), make_map), (guard("@agent-map"), join), (guard("dev"), send), (helper, send),
+        (guard("@agent-map"), make_map), (guard("@agent-map"), restore_map), (guard("@agent-map"), join),
+        (guard("dev"), send), (helper, send),
         (outbox, append), (outbox, send), (guard("@thread-"), enter), (guard("@thread-"), rebuild),
         (guard("@read-"), read), (guard("@read-"), repair_twice), (guard("@quarantine"), set_aside),
         (guard("dev"), pass_through),

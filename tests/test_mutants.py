@@ -28,6 +28,7 @@ CAUGHT_BY = {
     "storage/files.py move sync_folder": f"{_SYNC}[read]",
     "storage/files.py move sync_folder 2": f"{_SYNC}[read]",
     "storage/home.py make_map lock.guard": f"{_USERS}[guard-make_map]",
+    "storage/home.py restore_map lock.guard": f"{_USERS}[guard-restore_map]",
     "storage/home.py change_map lock.guard": f"{_USERS}[guard-join]",
     "storage/journal.py Journal.__init__ lock.flock": f"{_USERS}[outbox-append]",
     "storage/journal.py Journal.__init__ files.sync_folder": f"{_SYNC}[plain]",

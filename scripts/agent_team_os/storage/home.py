@@ -59,7 +59,10 @@ def make(home: str) -> None:
 
 
 def make_map(home: str) -> bool:
-    """Write a starter map with its schema beside it, for editors; False if a map is there, which stays as it is."""
+    """Write a starter map with its schema beside it, for editors; False if a map is there, which stays as it is.
+
+    InvalidMap where a map was lost, as `read_map`.
+    """
     from ..protocol import schemas
     from . import lock
 
@@ -67,6 +70,7 @@ def make_map(home: str) -> bool:
     with lock.guard(home, "@agent-map"):
         if os.path.lexists(path):
             return False
+        _check_not_lost(path)
         with open(os.path.join(schemas.folder(), "agent-map.schema.json"), "rb") as file:
             files.replace(path.removesuffix("json") + "schema.json", file.read())
         files.replace(path, _text(agentmap.starter()))
@@ -81,14 +85,68 @@ def _text(document: AgentMap) -> bytes:
 
 
 def read_map(home: str) -> AgentMap:
-    """The agent map; an empty one where there is none, InvalidMap for one that cannot be used."""
+    """The agent map; an empty one where there never was one, InvalidMap for one that cannot be used or was lost."""
     path = layout.agent_map(home)
     try:
         return agentmap.parse(files.read(path, agentmap.MAX_MAP), path)
     except FileNotFoundError:
+        _check_not_lost(path)
         return {}
     except files.BadFile as error:
         raise InvalidMap(f"{path} cannot be read: {error.why}", agentmap.FIX) from None
+
+
+def before_map(path: str) -> tuple[AgentMap, bytes]:
+    """The map before the last change, and its bytes; both empty if there is none that can be used."""
+    try:
+        data = files.read(path + ".bak", agentmap.MAX_MAP)
+        return agentmap.parse(data, path), data
+    except (InvalidMap, files.BadFile, FileNotFoundError):
+        return {}, b""
+
+
+def bring_back(path: str) -> str:
+    """The command that puts the map before the last change in the place of the map."""
+    import shlex
+
+    return f"cp -p {shlex.quote(path + '.bak')} {shlex.quote(path)}"
+
+
+def _check_not_lost(path: str) -> None:
+    """InvalidMap if the map before the last change is there and the map is not: a new one would take its place."""
+    if not os.path.lexists(path + ".bak") or os.path.lexists(path):
+        return
+    if before_map(path)[1]:
+        raise InvalidMap(
+            f"{path} is missing, and the map before its last change is still there",
+            f"Bring that back: {bring_back(path)}",
+        )
+    raise InvalidMap(f"{path} is missing, and {path}.bak cannot be used", f"Put a map there, or move {path}.bak away.")
+
+
+def _says_less(document: AgentMap, before: AgentMap) -> bool:
+    """Whether a map is one to begin with, or names nobody, and the one before it is more than that."""
+    if document == agentmap.starter():
+        return before not in ({}, agentmap.starter())
+    return not agentmap.agents(document) and bool(agentmap.agents(before))
+
+
+def restore_map(home: str) -> bool:
+    """Put the map before the last change where the map is missing or has nothing in it; whether that was done."""
+    from . import lock
+
+    path = layout.agent_map(home)
+    with lock.guard(home, "@agent-map"):
+        try:
+            lost = not files.read(path, agentmap.MAX_MAP).strip(b"\0 \t\r\n")
+        except FileNotFoundError:
+            lost = True
+        except files.BadFile:
+            lost = False
+        data = before_map(path)[1] if lost else b""
+        if data:
+            files.replace(path, data)
+        return bool(data)
 
 
 def known_map(home: str) -> tuple[AgentMap, bytes]:
@@ -126,7 +184,8 @@ def change_map(home: str, change: Callable[[AgentMap], None]) -> AgentMap:
     """Let `change` edit the map in place and write it back, keeping order and unknown keys.
 
     Holds the map's lock from reading to writing and leaves the version before as AGENT_MAP.json.bak.
-    InvalidMap, with nothing written, if the map is wrong before or after.
+    InvalidMap, with nothing written, if the map is wrong before or after, or was emptied: the version before is then
+    the last good one, and must not be overwritten.
     """
     from . import lock
 
@@ -134,11 +193,17 @@ def change_map(home: str, change: Callable[[AgentMap], None]) -> AgentMap:
     with lock.guard(home, "@agent-map"):
         document = read_map(home)
         before = _text(document)
+        emptied = _says_less(document, before_map(path)[0])
         change(document)
         data = _text(document)
         if data == before:
             return document
         agentmap.parse(data, path)
+        if emptied:
+            raise InvalidMap(
+                f"{path} is empty of what the map before its last change says, which this would overwrite",
+                f"Bring that back: {bring_back(path)} (to begin again without it, move {path}.bak away)",
+            )
         if os.path.exists(path):
             files.replace(path + ".bak", files.read(path, agentmap.MAX_MAP))
         files.replace(path, data)

@@ -28,7 +28,7 @@ BREAKAGES = [
     Breakage(place.foreign_name, "foreign-name", "note", False),
     Breakage(place.old_foreign_temporary, "foreign-name", "note", False),
     Breakage(place.name_no_utf8, "foreign-name", "note", False),
-    Breakage(maps.map_gone, "map-missing", "note", False),
+    Breakage(maps.map_gone, "map-missing", "error", True),
     Breakage(maps.map_broken, "map-invalid", "error", False),
     Breakage(maps.map_invalid, "map-invalid", "error", False),
     Breakage(maps.map_a_folder, "map-invalid", "error", False),

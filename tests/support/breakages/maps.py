@@ -11,8 +11,8 @@ from support.homes import edit_map
 
 
 def map_gone(home: Path) -> str:
-    """The map was deleted; its last version is still there."""
-    (home / "AGENT_MAP.json").unlink()
+    """The map was deleted; the version before, with the same agents, is still there."""
+    (home / "AGENT_MAP.json").rename(home / "AGENT_MAP.json.bak")
     return "no agent map"
 
 

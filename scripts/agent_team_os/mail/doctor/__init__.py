@@ -55,7 +55,8 @@ def repair(home: str) -> Iterator[str]:
     if not place.ours(home):
         return
     for mend in (
-        place.repair_modes, place.repair_folders, place.repair_temporaries, agents.repair_inboxes,
+        place.repair_modes, place.repair_folders, place.repair_temporaries, agents.repair_map,
+        agents.repair_inboxes,
         locks.repair_guards, locks.repair_locks, cards.repair_cards, letters.repair_spool,
     ):  # fmt: skip
         yield from _as_far_as_possible(mend(home))

@@ -45,24 +45,23 @@ def examine(home: str) -> Iterator[Finding]:
 
 
 def map_missing(path: str) -> Finding:
-    """There is no map: nobody lives anywhere yet."""
-    fix = _bring_back(path) if os.path.exists(path + ".bak") else "cd into a project folder and run: ato join NAME"
-    return finding("map-missing", "note", path, f"There is no agent map at {path}.", fix)
-
-
-def _bring_back(path: str) -> str:
-    """The command that brings back the version before, which every change of the map leaves."""
-    return f"cp -p {quoted(path + '.bak')} {quoted(path)}"
+    """There is no map: nobody lives anywhere yet, or it was lost, and then nothing is sent."""
+    what = f"There is no agent map at {path}"
+    if not os.path.lexists(path + ".bak"):
+        fix = "cd into a project folder and run: ato join NAME"
+        return finding("map-missing", "note", path, f"{what}.", fix)
+    if homes.before_map(path)[1]:
+        return finding(
+            "map-missing", "error", path, f"{what}; the one before its last change is there.", homes.bring_back(path)
+        )
+    fix = f"Write one, or begin again: mv {quoted(path + '.bak')} {quoted(path + '.old')}"
+    return finding("map-missing", "error", path, f"{what}, and the one before its last change cannot be used.", fix)
 
 
 def map_invalid(path: str, words: str, fix: str, link: str) -> Finding:
     """The map cannot be used, so nothing is sent."""
-    try:
-        agentmap.parse(files.read(path + ".bak", agentmap.MAX_MAP), path)
-    except (InvalidMap, files.BadFile, FileNotFoundError):
-        pass
-    else:
-        fix += f"{link}{_bring_back(path)}"
+    if homes.before_map(path)[1]:
+        fix += f"{link}{homes.bring_back(path)}"
     return finding("map-invalid", "error", path, f"{words}; nothing is sent until it is mended.", fix)
 
 
@@ -255,6 +254,14 @@ def inbox_missing(home: str, _text: str, document: AgentMap) -> Iterator[Finding
         path = layout.box(home, name)
         if not os.path.lexists(path):
             yield finding("inbox-missing", "note", path, f"{name} has no inbox folder yet.", REPAIR)
+
+
+def repair_map(home: str) -> Iterator[str]:
+    """Bring back a map that is gone, or has nothing in it. One that is wrong may be what a person is just writing."""
+    path = layout.agent_map(home)
+    restored: list[bool] = []
+    if done(lambda: restored.append(homes.restore_map(home))) and restored[0]:
+        yield f"{path} is there again, as it was before its last change."
 
 
 def repair_inboxes(home: str) -> Iterator[str]:
