@@ -118,5 +118,5 @@ with open(sys.argv[1], encoding="utf-8") as file:
     print(json.dumps({"hooks": filled(json.load(file)["hooks"])}, indent=2))
 ' "$root/hooks/hooks.json" "$folder"
     say "Merge this into ~/.claude/settings.json, but not where the plugin is installed: every hook would run twice." >&2
-    say "The slash commands are in $folder/commands; $folder/docs/settings.md says how to use them." >&2
+    say "The slash commands come with the plugin alone; see $folder/docs/settings.md." >&2
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from support.machine import ready as ready_machine
 
 PAGE = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 HOOKS = json.loads((ROOT / "hooks/hooks.json").read_text(encoding="utf-8"))["hooks"]
-ROOT_OF_PLUGIN = "${CLAUDE_PLUGIN_ROOT}"
+RUN = '"$CLAUDE_PLUGIN_ROOT/hooks/run"'
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def documents() -> list[dict[str, Any]]:
 
 def at(folder: str, hooks: Any) -> dict[str, Any]:
     """What a settings.json has for hooks of the plugin that lies in a folder."""
-    escaped = json.dumps(folder)[1:-1]
-    return {"hooks": json.loads(json.dumps(hooks).replace(ROOT_OF_PLUGIN, escaped))}
+    run = shlex.quote(f"{folder}/hooks/run")
+    return {"hooks": json.loads(json.dumps(hooks).replace(json.dumps(RUN)[1:-1], json.dumps(run)[1:-1]))}
 
 
 def test_the_page_shows_what_is_printed(ready: Machine) -> None:
@@ -44,7 +45,7 @@ def test_the_page_shows_what_is_printed(ready: Machine) -> None:
     shown, drain, _ = documents()
     folder = "/home/me/.local/share/agent-team-os/program"
     assert shown == at(folder, HOOKS)
-    assert json.loads(printed.stdout) == json.loads(json.dumps(shown).replace(folder, str(ready.clone)))
+    assert json.loads(printed.stdout) == at(str(ready.clone), HOOKS)
     assert drain == {"hooks": {"Stop": shown["hooks"]["Stop"]}}
     rows = re.findall(r"^\| `(\w+)` \| (?=[^|]{20})[^|]*\|$", PAGE, re.M)
     assert rows == list(HOOKS)
@@ -57,7 +58,7 @@ def test_only_json_goes_to_stdout_and_nothing_is_changed(ready: Machine) -> None
     before = ready.files(), ready.files(ready.clone)
     printed = ready.install("--print-settings")
     assert json.loads(printed.stdout).keys() == {"hooks"}
-    assert f"{ready.clone}/commands" in printed.stderr
+    assert f"{ready.clone}/docs/settings.md" in printed.stderr
     assert f"{ready.clone}/docs/settings.md" in printed.stderr
     assert (ready.home / ".claude/settings.json").read_text() == "{}"
     assert (ready.files(), ready.files(ready.clone)) == before

@@ -53,6 +53,14 @@ class Office:
 
     def ato(self, folder: str, *args: str, stdin: str = "") -> str:
         """What the helper prints where no client runs, in a folder of the room; AssertionError if it fails."""
+        return self._ato(folder, *args, stdin=stdin).stdout
+
+    def ato_said(self, folder: str, *args: str) -> str:
+        """The same, with what it says on stderr."""
+        done = self._ato(folder, *args)
+        return done.stdout + done.stderr
+
+    def _ato(self, folder: str, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [str(self.helper), *args],
             cwd=self.room.project(folder),
@@ -64,7 +72,7 @@ class Office:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return done
 
     def join(self, *agents: str) -> None:
         """Put agents on the bus, each in the folder of its name."""

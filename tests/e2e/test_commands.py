@@ -13,7 +13,7 @@ TEXTS = {
     "inbox": "Show the inbox of this session.",
     "read": "Read one message.",
     "thread": "Show a conversation.",
-    "bus": "Show the bus, or report what was changed on it.",
+    "bus": "Show the bus, or do what the person asks for.",
     "send": "Send a message for the person: ",
     "reply": "Answer a message for the person: ",
     "handoff": "Hand work over for the person: ",
@@ -71,21 +71,23 @@ def test_each_command_brings_its_data(office: Office, prefix: str) -> None:
 
 
 def test_the_bus_is_changed_as_the_person_says(office: Office) -> None:
-    """`/bus drain` and `/bus join` are done before the model is asked, and what is not understood changes nothing."""
+    """`/bus drain` and `/bus join` are done once the client has asked; what is not understood changes nothing."""
     terminal = office.terminal("dev", folder="dev/site")
+    before = office.map()
     (request,) = office.prompt(terminal, "dev", "/bus drain on")
-    assert "drain is on for dev" in data(request)
+    assert f'Run exactly this and nothing else: "{office.helper}" drain on' in data(request)
+    assert office.map() == before
+    *_, done = office.agreed(terminal, "dev", "/bus drain on", office.call("drain", "on"))
+    assert "drain is on for dev" in done.newest
     assert office.map()["agents"]["dev"]["drain"]["enabled"] is True
-    (request,) = office.prompt(terminal, "dev", "/bus drain off")
-    assert office.map()["agents"]["dev"]["drain"]["enabled"] is False
     before = office.map()
     (request,) = office.prompt(terminal, "dev", "/bus leave")
     assert "This did not work." in data(request)
     (request,) = office.prompt(terminal, "dev", "/bus join No/Name")
     assert "This did not work." in data(request)
     assert office.map() == before
-    (request,) = office.prompt(terminal, "dev", "/bus join growth")
-    assert "You are growth on the agent-team-os bus, session growth/site" in data(request)
+    *_, done = office.agreed(terminal, "dev", "Join it as growth", office.call("join", "growth"))
+    assert "You are growth on the agent-team-os bus, session growth/site" in done.newest
     assert [rule["agent"] for rule in office.map()["rules"]] == ["ops", "dev", "growth"]
 
 

@@ -83,7 +83,8 @@ def test_it_is_silent_when_off(office: Office, model: Model) -> None:
     office.send("ops", "dev", "Login loops", "--priority", "urgent")
     office.headless("dev", "Good morning")
     drain(office)
-    office.headless("dev", "/bus drain off")
+    office.ato("dev", "drain", "off")
+    office.headless("dev", "Good evening")
     assert office.map()["agents"]["dev"]["drain"]["enabled"] is False
     assert len(model.asked("dev")) == 2
     assert blocks(model) == []

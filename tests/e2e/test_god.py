@@ -61,7 +61,7 @@ def test_only_after_the_persons_yes(office: Office) -> None:
     """A dispatch without confirmation is refused before the model's eyes; after `/god confirm` the same call passes."""
     office.domain("product", "ops", "dev")
     terminal = office.terminal("ops")
-    (request,) = office.prompt(terminal, "ops", "/god on")
+    *_, request = office.agreed(terminal, "ops", "/god on", office.call("god", "on"))
     assert "god mode is on for ops" in request.newest
     assert "God mode is on: you orchestrate the domain product." in request.newest
     plan = propose(office, terminal, "ops", "ops", MEND, CHECK)
@@ -70,10 +70,11 @@ def test_only_after_the_persons_yes(office: Office) -> None:
     _, refused = office.prompt(terminal, "ops", "Go ahead, you may", dispatch)
     assert "Exit code 2" in refused.newest
     assert f"{plan} is not confirmed; nothing was dispatched" in refused.newest
-    assert f"Ask your user to type: /god confirm {plan}" in refused.newest
+    assert f'"{office.helper}" plan confirm {plan}' in refused.newest
     assert (office.plan(plan)["status"], office.pending("dev"), office.tasks("ops")) == ("proposed", [], [])
 
-    confirmed, done = office.prompt(terminal, "ops", f"/god confirm {plan}", dispatch)
+    confirm = office.call("plan", "confirm", plan)
+    _, confirmed, done = office.agreed(terminal, "ops", f"/god confirm {plan}", confirm, dispatch)
     assert f"{plan}  confirmed, with the yes of ops/ops" in confirmed.newest
     assert "after 1" in confirmed.newest
     assert f"{plan}  dispatched: 2 briefs sent" in done.newest
@@ -102,7 +103,8 @@ def test_a_plan_that_was_edited_is_no_longer_confirmed(office: Office) -> None:
     office.domain("product", "ops", "dev")
     plan = office.propose("ops", MEND, CHECK)
     terminal = office.terminal("ops", "--allowedTools", "Bash")
-    office.prompt(terminal, "ops", f"/god confirm {plan}")
+    confirm = office.call("plan", "confirm", plan)
+    office.agreed(terminal, "ops", f"/god confirm {plan}", confirm)
     assert office.plan(plan)["status"] == "confirmed"
     edit = bash(f"sed -i 's/Login loops on Safari/Delete the login/' {office.home}/plans/{plan}.json")
     _, _, refused, shown = office.prompt(
@@ -113,7 +115,7 @@ def test_a_plan_that_was_edited_is_no_longer_confirmed(office: Office) -> None:
     assert f"{plan} was edited after it was confirmed; nothing was dispatched" in refused.newest
     assert f"{plan}  proposed again: it was edited after it was confirmed" in shown.newest
     assert (office.pending("dev"), office.tasks("ops")) == ([], [])
-    (seen,) = office.prompt(terminal, "ops", f"/god confirm {plan}")
+    *_, seen = office.agreed(terminal, "ops", f"/god confirm {plan}", confirm)
     assert "Delete the login" in seen.newest
     assert office.plan(plan)["status"] == "confirmed"
 
@@ -133,12 +135,14 @@ def test_two_gods(office: Office) -> None:
     assert office.plans() == []
     first = propose(office, ops, "ops", "ops", MEND, CHECK)
     second = propose(office, growth, "growth", "me", POST)
-    _, done = office.prompt(ops, "ops", f"/god confirm {first}", office.call("plan", "dispatch", first))
+    confirm, dispatch = (office.call("plan", verb, first) for verb in ("confirm", "dispatch"))
+    *_, done = office.agreed(ops, "ops", "Let it out", confirm, dispatch)
     assert f"{first}  dispatched: 2 briefs sent" in done.newest
     assert office.plan(second)["status"] == "proposed"
     _, refused = office.prompt(ops, "ops", "And the other", office.call("plan", "dispatch", second))
     assert f"{second} is growth's plan, and you are ops" in refused.newest
-    _, done = office.prompt(growth, "me", f"/god confirm {second}", office.call("plan", "dispatch", second))
+    confirm, dispatch = (office.call("plan", verb, second) for verb in ("confirm", "dispatch"))
+    *_, done = office.agreed(growth, "me", "Let it out", confirm, dispatch)
     assert f"{second}  dispatched: 1 brief sent" in done.newest
     assert progress(office, "ops") == [("Mend the redirect", "todo"), ("Check the redirect", "todo")]
     assert progress(office, "growth") == [("Write the post", "todo")]

@@ -17,20 +17,17 @@ def test_an_open_session_is_halted_and_resumed(office: Office) -> None:
     (before,) = office.prompt(terminal, "ops", "Good morning")
     assert HALTED not in before.text
     office.ato("dev", "halt", "wrong", "branch")
-    told, refused, *tried = office.prompt(
-        terminal, "ops", "Tell dev", send, office.call("resume"), bash("tmux -S n.sock send-keys '/bus resume' Enter")
-    )
+    told, refused, tried = office.prompt(terminal, "ops", "Tell dev", send, bash(f"{office.helper} resume; true"))
     assert HALTED in told.newest
     assert " by dev. Nothing can be sent, answered, handed over or dispatched. " + LIFT in told.newest
     assert "| wrong branch" in told.newest
     assert "Exit code 2" in refused.newest
     assert HALTED in refused.newest
-    for result, what in zip(tried, ("lifts a halt", "types a command into a session"), strict=True):
-        assert f"agent-team-os: this command {what}, which only a person may do." in result.newest
+    assert "lifting a halt takes a person, and this is a shell of a session" in tried.newest
     assert (office.home / "HALT.json").exists()
     assert office.pending("dev") == []
 
-    resumed, sent = office.prompt(terminal, "ops", "/bus resume", send)
+    _, resumed, sent = office.agreed(terminal, "ops", "/bus resume", office.call("resume"), send)
     assert "The halt is lifted; mail goes out again." in resumed.newest
     assert not (office.home / "HALT.json").exists()
     (message,) = office.pending("dev")
@@ -59,5 +56,5 @@ def test_a_halt_between_two_calls_of_a_turn(office: Office) -> None:
     office.headless("dev", "/bus resume")
     (request,) = office.model.asked("dev")
     assert HALTED in request.text
-    assert "this takes a person, and nobody sits at this session" in request.newest
+    assert "this was not done, because nobody sits at this session" in request.newest
     assert (office.home / "HALT.json").exists()

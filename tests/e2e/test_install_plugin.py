@@ -45,9 +45,9 @@ class Machine:
         return self.room.project(agent)
 
     def plugins(self) -> list[dict[str, Any]]:
-        """The plugins the client has."""
+        """The plugins the client has, but for what it brings itself."""
         found: list[dict[str, Any]] = json.loads(self.room.plugin("list", "--json").stdout)
-        return found
+        return [entry for entry in found if not entry["id"].endswith("@builtin")]
 
     def markets(self) -> list[dict[str, Any]]:
         """The marketplaces the client has."""
@@ -124,18 +124,17 @@ def test_a_plugin_from_github_is_left_alone(machine: Machine) -> None:
 
 
 def test_a_plugin_from_github_needs_no_install_step(machine: Machine, model: Model) -> None:
-    """With the plugin alone a folder joins, and the helper fetches its packages into the data folder of the user."""
+    """With the plugin alone the helper works: it fetches its packages into the data folder of the user."""
     machine.room.publish(machine.clone, "someone/agent-team-os")
     assert machine.room.plugin("marketplace", "add", "someone/agent-team-os").returncode == 0
     assert machine.room.plugin("install", PLUGIN).returncode == 0
     folder = machine.room.project("ops")
-    machine.room.headless("/bus join ops", folder)
     runtime = machine.room.home / ".local/share/agent-team-os/runtime"
     assert not runtime.exists()
     (plugin,) = machine.plugins()
     model.say(bash(f'"{plugin["installPath"]}/scripts/ato" whoami --json'), "Done.")
-    machine.room.headless("Who am I?", folder)
-    assert '"agent":"ops"' in model.asked()[-1].newest
+    machine.room.headless("Who am I?", folder, "--allowedTools", "Bash")
+    assert '"agent":null' in model.asked()[-1].newest
     (made,) = (entry for entry in runtime.iterdir() if entry.is_dir())
     assert made.name == (machine.clone / "requirements.lock.sha256").read_text().split()[0]
 
@@ -150,24 +149,20 @@ def blocks(machine: Machine, language: str) -> list[str]:
     return [text.replace("/home/me/", f"{machine.room.home}/") for text in found]
 
 
-def test_hooks_and_commands_by_hand(machine: Machine, model: Model) -> None:
-    """With the printed hooks in settings.json and the commands copied as the page says, a session works as with us."""
+def test_hooks_by_hand(machine: Machine, model: Model) -> None:
+    """With the printed hooks in settings.json a session is told as with the plugin."""
     machine.install("--no-plugin")
     assert machine.plugins() == []
     printed = machine.must(str(machine.program / "install.sh"), "--print-settings").stdout
     machine.settings(json.loads(printed))
-    copying = [text for text in blocks(machine, "sh") if "mkdir" in text]
-    machine.must("sh", "-c", copying[0])
     folder = machine.join("ops")
     machine.must(
         str(machine.room.home / ".local/bin/ato"), "send", "ops", "question", "-f", "question=Where?", folder="ops"
     )
-    machine.room.headless("/agent-team-os:inbox", folder)
+    machine.room.headless("Good morning", folder)
     (asked,) = model.asked()
     assert "You are ops on the agent-team-os bus" in asked.text
-    assert "Where?" in asked.newest
-    assert f'run exactly this and nothing else: `"{machine.program}/scripts/ato" inbox`' in " ".join(asked.text.split())
-    assert "${CLAUDE_PLUGIN_ROOT}" not in asked.newest
+    assert "Where?" in asked.text
 
 
 def test_the_drain_alone_by_hand(machine: Machine, model: Model) -> None:

@@ -70,7 +70,7 @@ def test_a_live_session_becomes_another_agents(office: Office) -> None:
     terminal = office.terminal("dev", folder="dev/web")
     _, result = office.prompt(terminal, "dev", "Who are you?", office.call("whoami", "--json"))
     assert '"agent":"dev"' in result.newest.replace(" ", "")
-    (asked,) = office.prompt(terminal, "dev", "/bus join growth")
+    *_, asked = office.agreed(terminal, "dev", "/bus join growth", office.call("join", "growth"))
     assert "You are growth on the agent-team-os bus, session growth/web" in asked.newest
     sent = office.send("ops", "growth", "Welcome", "--priority", "high")
     office.send("ops", "dev", "Not for you", "--priority", "high")

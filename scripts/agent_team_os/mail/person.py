@@ -88,15 +88,16 @@ def check(act: str, environ: Mapping[str, str], call: str, ato: str) -> None:
 def attended(environ: Mapping[str, str], rule: Rule) -> str:
     """Why a hook was not called by the client of a session that a person sits at; empty if it was.
 
-    Where the system does not say who calls, it is so only for what a script may do as well.
+    For what a script may do as well, the client's word is enough; older ones say less.
     """
-    if environ.get("CLAUDE_CODE_ENTRYPOINT") != "cli" or environ.get("CLAUDE_CODE_SESSION_ATTENDED") != "1":
+    sits = environ.get("CLAUDE_CODE_SESSION_ATTENDED", "1" if rule.script else "")
+    if environ.get("CLAUDE_CODE_ENTRYPOINT") != "cli" or sits != "1":
         return "nobody sits at this session"
+    if rule.script:
+        return ""
     named = environ.get("CLAUDE_PID", "")
     client = int(named) if named.isascii() and named.isdecimal() and len(named) < 10 else 0
     above = process.ancestors()
-    if not above:
-        return "" if rule.script else "this system does not say who calls"
     # hooks/run, and above it the client. A shell of the model would stand between them, or in the place of hooks/run.
     if above[1:2] != [client] or not any(word.endswith("/hooks/run") for word in process.arguments(above[0])[1:4]):
         return "this was not called by the client"
