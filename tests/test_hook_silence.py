@@ -163,7 +163,8 @@ def test_a_map_that_was_mended(team: Team) -> None:
 
 def test_a_home_without_a_map(team: Team) -> None:
     """A home without a map knows nobody, and its hooks are silent."""
-    (team.home / "AGENT_MAP.json").unlink()
+    for name in ("AGENT_MAP.json", "AGENT_MAP.json.bak"):
+        (team.home / name).unlink()
     before = tree(team.root)
     for event in EVENTS:
         assert Session(team).fire(event, **MORE[event]) == {}

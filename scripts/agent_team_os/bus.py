@@ -58,6 +58,7 @@ class Bus:
         self.home = home
         self.map = agent_map
         self.who = who
+        self.aside = inbox.Aside()  # a hook sets aside less at once
 
     @classmethod
     def open(cls, environ: Mapping[str, str], cwd: str) -> Bus:
@@ -225,7 +226,7 @@ class Bus:
 
     def inbox(self, every: bool = False) -> list[Letter]:
         """The pending messages of this session, or with `every` of all the agent's sessions."""
-        return inbox.listing(self.home, self.agent, self._boxes(every))
+        return inbox.listing(self.home, self.agent, self._boxes(every), self.aside)
 
     def _boxes(self, every: bool) -> list[str]:
         if every:

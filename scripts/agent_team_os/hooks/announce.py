@@ -30,7 +30,8 @@ COMMANDS = "Commands: /inbox /read /reply /send /handoff /thread /bus /god /msg"
 
 def pending(call: Call) -> Mail:
     """The mail of the session."""
-    return known.pending(call.home, call.agent, inbox.seen_by(call.home, call.agent, call.slug))
+    call.aside = call.aside or inbox.Aside(inbox.PER_HOOK)
+    return known.pending(call.home, call.agent, inbox.seen_by(call.home, call.agent, call.slug), call.aside)
 
 
 def who(call: Call) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Optional
 
     from ..mail.identity import Identity
+    from ..mail.inbox import Aside
     from ..mail.known import Mail
     from ..protocol.documents import AgentMap
 
@@ -44,6 +45,7 @@ class Call:
         self.unsaved = False  # whether the memory says more than what is on the disk
         self.memory = self._remember()
         self.after: list[Callable[[], None]] = []
+        self.aside: Optional[Aside] = None  # what this hook may still set aside
 
     @property
     def session(self) -> str:

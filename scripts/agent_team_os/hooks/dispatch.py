@@ -156,9 +156,9 @@ def _recover(home: str) -> None:
     except OSError:  # a folder that cannot be read: doctor names it
         return
     if left:
-        from ..mail import delivery
+        from ..mail import delivery, inbox
 
-        delivery.recover(home)
+        delivery.recover(home, inbox.PER_HOOK)
 
 
 def _answer(call: Call) -> Optional[dict[str, Any]]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .call import Call
 
 _REPEATED = ("clear", "compact")  # what the session was told before is out of its context
+_MOST_LATE = 200  # late messages that are looked at, and of which hubs are told: each start goes on with the rest
+_MOST_TOLD = 20
+_MOST_READ = 16 * 1_048_576  # bytes of the outbox that are new
 _SWEEP = 3600  # seconds between two looks for what is left over
 
 
@@ -65,11 +68,11 @@ def _overdue(call: Call) -> str:
     watch = due.Watch(call.home)
     line = ""
     try:
-        watch.look()
+        watch.look(most=_MOST_READ)
         if any(call.agent in (watch.open[late]["from"], watch.open[late]["to"]) for late in watch.late()):
             from ..mail import overdue
 
-            line = announce.overdue(overdue.listing(watch, call.agent))
+            line = announce.overdue(overdue.listing(watch, call.agent, _MOST_LATE))
     except OSError:
         pass  # doctor names what cannot be read; it must not hide the mail
 
@@ -78,7 +81,7 @@ def _overdue(call: Call) -> str:
             from ..mail import overdue
 
             try:
-                overdue.escalate(call.map, watch)
+                overdue.escalate(call.map, watch, most=_MOST_TOLD)
             except (OSError, BusError):
                 pass  # the next look tries again
         watch.keep()

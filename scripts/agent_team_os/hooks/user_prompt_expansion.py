@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import text
 from ..bus import Bus
-from ..mail import delivery, identity, person
+from ..mail import delivery, identity, inbox, person
 from ..protocol import frame, show
 from ..protocol import home as layout
 from ..protocol.errors import BusError, UnknownAgent, Usage
@@ -38,7 +38,7 @@ class Asked:
         there = homes.check(home)
         agent_map = homes.read_map(home) if there else {}
         if there:
-            delivery.recover(home)
+            delivery.recover(home, inbox.PER_HOOK)
         try:
             who = identity.of_workspace(agent_map, environ, workspace)
         except UnknownAgent:
@@ -46,6 +46,7 @@ class Asked:
                 raise
             who = identity.of_workspace(agent_map, {}, workspace)
         self.bus = Bus(home, agent_map, who)
+        self.bus.aside = inbox.Aside(inbox.PER_HOOK)
 
     def flags(self, *allowed: str) -> set[str]:
         """The options among the words, taken out of them; Usage for any other."""

@@ -200,10 +200,17 @@ def _archive_original(home: str, message: Message) -> None:
             inbox.archive(home, path)
 
 
-def recover(home: str) -> None:
-    """Finish or roll back what killed commands left; every command does this first. Never raises OSError."""
+def recover(home: str, most: Optional[int] = None) -> None:
+    """Finish or roll back what killed commands left; every command does this first. Never raises OSError.
+
+    With `most`, so many leftovers at most. Which, is chosen by chance: some may be nothing that can ever be removed.
+    """
     folder = layout.spool(home)
-    for name in sorted(files.names(folder)):  # by id: a thread gets its entries in the order they were sent
+    names = files.names(folder)
+    if most is not None and len(names) > most:
+        first = int.from_bytes(os.urandom(4), "big") % len(names)
+        names = [*names[first:], *names[:first]][:most]
+    for name in sorted(names):  # by id: a thread gets its entries in the order they were sent
         path = os.path.join(folder, name)
         with contextlib.suppress(OSError, LockBusy):  # the disk cannot be written now: a later command will
             if ids.MESSAGE_FILE.fullmatch(name):

@@ -47,14 +47,16 @@ class Watch:
         self.days: dict[str, int] = note["days"] if known else {}
         self.open: dict[str, Open] = note["open"] if known else {}
         self.news = False
+        self.room: Optional[int] = None
         self.boxes: dict[str, list[str]] = {}  # of agents that were asked about
 
-    def look(self, wait: float = 0) -> None:
-        """Learn what is new in the outbox.
+    def look(self, wait: float = 0, most: Optional[int] = None) -> None:
+        """Learn what is new in the outbox, or so many bytes of it at most; the next look goes on.
 
         A file that is being written to is waited for so many seconds, and else left to the next look. OSError where
         it cannot be read.
         """
+        self.room = most
         oldest = time.strftime("%Y-%m-%d", time.gmtime(time.time() - WINDOW))
         there = set()
         for name in files.names(os.path.join(self.home, "outbox")):
@@ -110,6 +112,9 @@ class Watch:
             if end < start or (start and os.pread(fd, 1, start - 1) != b"\n"):  # not the file it was
                 self._forget(day)
                 start = 0
+            if self.room is not None:
+                end = min(end, start + self.room)
+                self.room -= end - start
             for block, seen in _blocks(fd, start, end):
                 for line in _with_deadline(block):
                     self._add(line)

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     Letter = tuple[Message, str]  # a pending message and the path of its file
 
 _PATIENCE = 0.2  # seconds to wait before a bad file is left to the next reader: no mail waits for it
+PER_HOOK = 200  # bad files, or leftovers of killed commands, that one hook deals with: each takes several writes
 YOUNG = 5.0  # seconds during which a file that ends early may still be being written
+
+
+class Aside:
+    """How many bad files may still be set aside, and the paths of those that were left to others."""
+
+    def __init__(self, most: float = float("inf")) -> None:
+        self.left = most
+        self.beyond: list[str] = []
 
 
 def slugs(home: str, agent: str) -> list[str]:
@@ -60,21 +69,24 @@ def names(box: str) -> list[str]:
     return [name for name in files.names(box) if ids.MESSAGE_FILE.fullmatch(name)]
 
 
-def listing(home: str, agent: str, folders: list[str]) -> list[Letter]:
+def listing(home: str, agent: str, folders: list[str], aside: Aside) -> list[Letter]:
     """The pending messages, urgent first and oldest first among equals. What is no message is set aside."""
     letters = []
     for folder in folders:
         for name in names(folder):
             path = f"{folder}/{name}"
-            message = load(home, agent, path)
+            message = load(home, agent, path, aside)
             if message is not None:
                 letters.append((message, path))
     letters.sort(key=lambda letter: (messages.rank(letter[0]), letter[0]["id"]))
     return letters
 
 
-def load(home: str, agent: str, path: str) -> Optional[Message]:
-    """The message in a file; None if it is gone, still being written, or invalid, which sets a pending one aside."""
+def load(home: str, agent: str, path: str, aside: Optional[Aside] = None) -> Optional[Message]:
+    """The message in a file; None if it is gone, still being written, or invalid, which sets a pending one aside.
+
+    It stays where it is if `aside` has set aside enough.
+    """
     name = os.path.basename(path)[:-5]
     try:
         return messages.parse(files.read(path, messages.MAX_MESSAGE), name, agent)
@@ -87,11 +99,16 @@ def load(home: str, agent: str, path: str) -> Optional[Message]:
     except files.BadFile as error:
         why = error.why
     if is_pending(path):
-        # Where the disk cannot be written the file stays, and the mail beside it is shown all the same.
-        try:
-            _set_aside(home, path, why)
-        except (OSError, LockBusy):
-            pass
+        aside = aside or Aside()
+        if aside.left > 0:
+            aside.left -= 1
+            # Where the disk cannot be written the file stays, and the mail beside it is shown all the same.
+            try:
+                _set_aside(home, path, why)
+            except (OSError, LockBusy):
+                aside.left = 0  # the next one would fail, or wait, as long
+        else:
+            aside.beyond.append(path)
     return None
 
 

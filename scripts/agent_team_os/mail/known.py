@@ -4,7 +4,7 @@ Messages never change, so what was once learned of an id stays true. What is pen
 each time; a name that is gone is never counted, and one that was never seen is opened and checked in full.
 
 Mail is a plain dict here, from the id of a message to its kind: its priority, or COPY. Ten thousand of them
-cost a hook a few milliseconds.
+cost a hook a few milliseconds. A bad file that a look had no turn for is remembered as BAD, and is no mail.
 """
 
 from __future__ import annotations
@@ -24,22 +24,33 @@ if TYPE_CHECKING:
     Mail = dict[str, str]
 
 COPY = "copy"
+BAD = "bad"
 KINDS = (*PRIORITIES, COPY)
 
 
-def pending(home: str, agent: str, folders: list[str]) -> Mail:
-    """The pending messages of these boxes; what is no message is set aside."""
+def pending(home: str, agent: str, folders: list[str], aside: Optional[inbox.Aside] = None) -> Mail:
+    """The pending messages of these boxes; what is no message is set aside, as far as `aside` goes."""
+    aside = aside or inbox.Aside()
     learned = _load(home, agent)
     found: Mail = {}
     news = False
     for folder in folders:
         ids = [name[:-5] for name in _names(folder)]
-        for message_id in [message_id for message_id in ids if message_id not in learned]:
-            message = inbox.load(home, agent, f"{folder}/{message_id}.json")
+        for message_id in [message_id for message_id in ids if learned.get(message_id, BAD) == BAD]:
+            if message_id in learned:
+                if aside.left <= 0:
+                    continue
+                del learned[message_id]
+                news = True
+            message = inbox.load(home, agent, f"{folder}/{message_id}.json", aside)
             if message is not None:
                 learned[message_id] = kind_of(message)
                 news = True
-        found.update((message_id, learned[message_id]) for message_id in ids if message_id in learned)
+        while aside.beyond:
+            path = aside.beyond.pop()
+            learned[path.rpartition("/")[2][:-5]] = BAD
+            news = True
+        found.update((message_id, learned[message_id]) for message_id in ids if learned.get(message_id, BAD) != BAD)
     if news:
         _save(home, agent, learned)
     return found
@@ -95,9 +106,10 @@ def forget(home: str, agent: str) -> None:
 
 def _load(home: str, agent: str) -> Mail:
     document = notes.read(layout.known(home, agent))
-    if all(map(KINDS.__contains__, document.values())):
+    kinds = (*KINDS, BAD)
+    if all(map(kinds.__contains__, document.values())):
         return document
-    return {message_id: kind for message_id, kind in document.items() if kind in KINDS}
+    return {message_id: kind for message_id, kind in document.items() if kind in kinds}
 
 
 def _save(home: str, agent: str, learned: Mail) -> None:

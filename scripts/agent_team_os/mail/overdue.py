@@ -44,13 +44,15 @@ def report(home: str, agent_map: AgentMap, agent: str) -> tuple[dict[str, Any], 
     return found, trouble
 
 
-def listing(watch: due.Watch, agent: str) -> dict[str, Any]:
-    """What this agent owes and what is owed to it; what turns out to be done is watched no more."""
+def listing(watch: due.Watch, agent: str, most: Optional[int] = None) -> dict[str, Any]:
+    """What this agent owes and what is owed to it; what turns out to be done is watched no more.
+
+    With `most`, of so many messages at most, whose threads are read.
+    """
     found: dict[str, Any] = {"agent": agent, "owed_by_me": [], "owed_to_me": []}
-    for message_id in watch.late():
+    late = [one for one in watch.late() if agent in (watch.open[one]["from"], watch.open[one]["to"])]
+    for message_id in late[:most]:
         entry = watch.open[message_id]
-        if agent not in (entry["from"], entry["to"]):
-            continue
         why = _why(watch, message_id)
         if why:
             found["owed_by_me" if entry["to"] == agent else "owed_to_me"].append(_item(message_id, entry, why))
@@ -126,8 +128,10 @@ def _begun(watch: due.Watch, entry: due.Open, message_id: str, behind: list[Any]
     return None
 
 
-def escalate(agent_map: AgentMap, watch: due.Watch, wait: float = 0) -> None:
+def escalate(agent_map: AgentMap, watch: due.Watch, wait: float = 0, most: Optional[int] = None) -> None:
     """Tell the hub of each message whose `escalate_after` has passed without an answer; once, whoever does it.
+
+    With `most`, of so many at most: each is a message that is sent.
 
     LockBusy when somebody else is at it for so long, OSError and BusError where a copy cannot be sent: the next look
     tries again. In a halted bus nothing is sent.
@@ -137,8 +141,8 @@ def escalate(agent_map: AgentMap, watch: due.Watch, wait: float = 0) -> None:
         return
     with lock.guard(watch.home, "@due", wait):
         # What somebody was killed over is sent by this, and then counts as told.
-        delivery.recover(watch.home)
-        for message_id in late:
+        delivery.recover(watch.home, most)
+        for message_id in late[:most]:
             _escalate(agent_map, watch, message_id)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..protocol.documents import Thread
 
+MOST = 200  # requests that are found to be owed; the thread of each is read
 WINDOW = 14 * 86_400  # seconds; what was sent earlier is no matter of a turn any more
 ANSWERS = frozenset(("response", "confirm", "decline", "question"))
 
@@ -27,7 +28,7 @@ ANSWERS = frozenset(("response", "confirm", "decline", "question"))
 def requests(home: str, agent: str, slug: str) -> known.Mail:
     """The read messages of a session's boxes that asked for an answer and have none, of the last two weeks.
 
-    `accept` is no answer: it promises one. Where two sessions share a box, both owe what either has read.
+    At most 200. `accept` is no answer: it promises one. Where two sessions share a box, both owe what either has read.
     """
     memory = _load(home, agent)
     oldest = time.strftime("msg-%Y%m%dT%H%M%SZ", time.gmtime(time.time() - WINDOW))
@@ -41,6 +42,8 @@ def requests(home: str, agent: str, slug: str) -> known.Mail:
             for message_id, (thread_id, kind) in list(looked["owes"].items()):
                 if message_id < oldest:
                     continue
+                if len(found) >= MOST:
+                    break
                 if _answered(home, agent, message_id, thread_id):
                     del looked["owes"][message_id]  # for good: an answer is not taken back
                     looked["settled"].append(message_id)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HEARTBEAT = 240 * 60  # seconds a session on another machine counts as live after its last sign
 FORGOTTEN = 7 * 86_400  # seconds after which a session that is gone is taken out
 _MAX = 65_536
+_MOST = 200  # entries of an agent that are opened, the last written ones
 
 
 def beat(
@@ -107,14 +108,16 @@ def card(home: str, agent: str) -> Optional[Card]:
 
 
 def sessions(home: str, agent: str) -> list[Session]:
-    """Every readable session entry of an agent, live or not, the last seen first."""
+    """The readable session entries of an agent, live or not, the last seen first; of many, those written last."""
     folder = layout.sessions(home, agent)
+    names = [name for name in files.names(folder) if name.endswith(".json") and ids.is_session_id(name[:-5])]
+    if len(names) > _MOST:
+        names = sorted(names, key=lambda name: abs(files.age(os.path.join(folder, name))))[:_MOST]
     found = []
-    for name in files.names(folder):
-        if name.endswith(".json") and ids.is_session_id(name[:-5]):
-            session = _load(os.path.join(folder, name), "session")
-            if session is not None and session["agent"] == agent:
-                found.append(session)
+    for name in names:
+        session = _load(os.path.join(folder, name), "session")
+        if session is not None and session["agent"] == agent:
+            found.append(session)
     return sorted(found, key=lambda session: show.seconds_of(session["last_seen"]) or 0.0, reverse=True)
 
 

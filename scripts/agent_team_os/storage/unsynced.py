@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
+_SWEPT = 200  # files that one sweep removes
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -59,14 +60,21 @@ def touch(path: str) -> None:
 
 
 def sweep(folder: str, seconds: float, kept: Callable[[str], bool]) -> None:
-    """Remove the files of a folder that nothing has changed for so long, but for those whose names are `kept`."""
+    """Remove the files of a folder that nothing has changed for so long, but for those whose names are `kept`.
+
+    So many at most that nobody waits for it; the next sweep goes on.
+    """
+    removed = 0
     for name in files.names(folder):
         path = os.path.join(folder, name)
         if not kept(name) and files.age(path) > seconds:
             try:
                 files.remove(path)
+                removed += 1
             except OSError:
                 pass  # a folder, or nothing we may remove: doctor names it
+            if removed >= _SWEPT:
+                return
 
 
 def log(path: str, line: bytes, most: int) -> None:
