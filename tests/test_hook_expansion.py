@@ -202,3 +202,18 @@ def test_a_home_that_others_can_write(mode: int, dev: Desk) -> None:
     page = dev.command("/read")
     assert "can be written by other users" in "\n".join(framed(page))
     assert dev.path(message_id).parent.name == "dev"
+
+
+@pytest.mark.parametrize("source", ["projectSettings", "userSettings", "mcp", "", None, 5, "absent"])
+@pytest.mark.parametrize("verb", ["inbox", "read", "bus", "msg"])
+def test_a_command_that_is_not_the_plugin_s(verb: str, source: object, team: Team) -> None:
+    """A command of our name from anywhere else brings no data and does nothing; where it says whose it is, the person
+    is told."""
+    dev = Desk(team, "dev")
+    dev.put(1)
+    asked = {"command_name": f"agent-team-os:{verb}", "command_args": "", "expansion_type": "slash_command"}
+    answer = dev.fire("UserPromptExpansion", **asked, **({} if source == "absent" else {"command_source": source}))
+    assert set(answer) == (set() if source == "absent" else {"systemMessage"})
+    if answer:
+        assert f"/agent-team-os:{verb} is not the command of the plugin" in answer["systemMessage"]
+    assert len(team.json("dev", "inbox")["pending"]) == 1

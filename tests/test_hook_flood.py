@@ -77,7 +77,7 @@ def test_a_list_in_a_slash_command(team: Team) -> None:
     """`/inbox` sets aside as many, and lists the good message; a command sets aside the rest."""
     junk(team.home / "inboxes/dev", message_name)
     sent = put(team, 1)
-    asked = {"command_name": "agent-team-os:inbox", "command_args": ""}
+    asked = {"command_name": "agent-team-os:inbox", "command_source": "plugin", "command_args": ""}
     assert sent in json.dumps(Session(team).fire("UserPromptExpansion", **asked))
     assert aside(team) == MOST
     assert [one["id"] for one in team.json("dev", "inbox")["pending"]] == [sent]

@@ -50,7 +50,7 @@ def test_a_session_is_told(team: Team, lost: Path) -> None:
     """A session that opens says that the map was lost, and what `/bus join` answers keeps the one before."""
     good = lost.read_bytes()
     session = sessions.Session(team)
-    asked = {"command_name": "agent-team-os:bus", "command_args": "join dev"}
+    asked = {"command_name": "agent-team-os:bus", "command_source": "plugin", "command_args": "join dev"}
     for answer in (session.fire("SessionStart", source="startup"), session.fire("UserPromptExpansion", **asked)):
         assert "AGENT_MAP.json is missing" in json.dumps(answer)
     assert not (team.home / "AGENT_MAP.json").exists()
@@ -91,7 +91,8 @@ def test_an_emptied_map_does_not_overwrite_the_one_before(team: Team, lost: Path
     error = team.refused(4, "invalid-map", "ops", "join", "web")
     assert lost.read_bytes() == good
     subprocess.run(error["hint"].removeprefix("Bring that back: ").partition(" (")[0], shell=True, check=True)
-    assert team.run("ops", "join", "web").returncode == 0
+    (team.root / "web").mkdir()
+    assert team.run("web", "join", "web").returncode == 0
     assert lost.read_bytes() == good
     assert json.loads(path.read_bytes())["x_mine"] == 1
 

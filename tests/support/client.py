@@ -29,7 +29,8 @@ from support.cli import ROOT
 from support.model import Model
 
 VERSION = "2.1.332"
-PACKAGE = f"@anthropic-ai/claude-code@{VERSION}"
+PACKAGE = "@anthropic-ai/claude-code"
+OLDEST = "2.1.132"  # that is supported
 CACHE = ROOT / ".cache"
 PATIENCE = 30  # seconds after which what does not come counts as missing; no test asserts any shorter time
 WIDTH, HEIGHT = 120, 40  # of a terminal
@@ -49,12 +50,12 @@ class NoClient(Exception):
     """The client is not here and there is no npm to fetch it with."""
 
 
-def install(cache: Path = CACHE) -> Path:
-    """The client's program, at VERSION, fetched from npm into the clone's cache the first time.
+def install(cache: Path = CACHE, version: str = VERSION) -> Path:
+    """The client's program, of a version, fetched from npm into the clone's cache the first time.
 
     Several processes may ask at once: one fetches, the others wait for it. NoClient if there is no npm.
     """
-    place = cache / f"claude-{VERSION}"
+    place = cache / f"claude-{version}"
     program = Path("node_modules/.bin/claude")
     cache.mkdir(exist_ok=True)
     with (cache / "claude.lock").open("w") as lock:
@@ -66,9 +67,13 @@ def install(cache: Path = CACHE) -> Path:
             raise NoClient("the real client comes from npm, which is not on PATH")
         fetched, downloads = cache / "claude.new", cache / "npm"
         shutil.rmtree(fetched, ignore_errors=True)
+        package = f"{PACKAGE}@{version}"
         options = ["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts=false"]
-        _must([npm, "install", "--prefix", str(fetched), "--cache", str(downloads), *options, PACKAGE], env=_trusting())
-        assert VERSION in _must([str(fetched / program), "--version"])
+        _must(
+            [npm, "install", "--prefix", str(fetched), "--cache", str(downloads), *options, package],
+            env=_trusting(),
+        )
+        assert version in _must([str(fetched / program), "--version"])
         shutil.rmtree(downloads, ignore_errors=True)
         fetched.rename(place)
     return place / program
@@ -212,12 +217,12 @@ class Room:
             document = {}
         return Headless(done.returncode, document, done.stdout, done.stderr)
 
-    def terminal(self, cwd: Path, *extra: str, **env: str) -> Terminal:
+    def terminal(self, cwd: Path, *extra: str, mode: str = "manual", **env: str) -> Terminal:
         """Start `claude EXTRA` in a terminal of its own and wait until it can be typed into.
 
         It asks before it runs a command: the client's own default, to let a model decide, needs a real one.
         """
-        command = ["claude", "--permission-mode", "manual", *extra]
+        command = ["claude", "--permission-mode", mode, *extra]
         socket = Path(self._temporary.name, f"tmux{len(self._terminals)}")
         opened = Terminal(socket, cwd, command, {**self.env, **env})
         self._terminals.append(opened)
