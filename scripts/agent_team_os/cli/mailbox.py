@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..post import me, notice, page
+from ..post import me, notice, page, people
 from ..protocol import home as layout
 from ..protocol.errors import LockBusy
 from ..storage import home as homes
@@ -54,10 +54,9 @@ class Here:
         except LockBusy:
             return "another sync is still at work"
 
-    def introduce(self, about: dict[str, Any]) -> None:
+    def introduce(self, known: people.Directory, uid: str) -> None:
         """Show the fingerprint of somebody at the first contact."""
         from ..post import directory
 
-        output.note_page(
-            Page([], page.first(about["entry"], directory.fingerprint(about), self.ato), [], page.SENTENCE)
-        )
+        lines = page.first(known, uid, directory.fingerprint(known[uid]), self.ato)
+        output.note_page(Page([], lines, [], page.SENTENCE))

@@ -88,8 +88,9 @@ def list_(every: bool, as_json: bool) -> None:
 
 def _out(document: Mapping[str, Any], directory: people.Directory) -> dict[str, Any]:
     """A letter as --json prints it: without its signature, with the address of its sender."""
-    kept = {key: value for key, value in document.items() if key not in ("kind", "version", "signature", "to", "saved")}
-    return {**kept, "address": people.address_of(directory, document["from"])}
+    left_out = ("kind", "version", "signature", "to", "saved", "name")
+    kept = {key: value for key, value in document.items() if key not in left_out}
+    return {**kept, "address": people.label(directory, document, "from")}
 
 
 @msg.command(short_help="Show unread messages and save their files.")
@@ -118,7 +119,7 @@ def read(which: str | None, save: str | None, as_json: bool) -> None:
         output.emit({"letters": [_read_out(one, directory) for one in readings]})
     else:
         shown = [
-            page.letter(one.document, people.address_of(directory, one.document["from"]), one.saved, one.faults)
+            page.letter(one.document, people.label(directory, one.document, "from"), one.saved, one.faults)
             for one in readings
         ]
         output.show_page(page.letters(shown, []))
@@ -127,7 +128,7 @@ def read(which: str | None, save: str | None, as_json: bool) -> None:
         uid = one.document["from"]
         about = directory.get(uid)
         if people.meet(here.home, uid, show.timestamp()) and about is not None and not about["verified"]:
-            here.introduce(about)
+            here.introduce(directory, uid)
         if not one.done():
             words = "Not everything could be saved, so this stays unread. Try again: {} msg read {}"
             output.note(words, here.ato, one.document["number"])
@@ -190,7 +191,7 @@ def outbox(as_json: bool) -> None:
         document = went.open(letter_id)
         if document is not None:
             document.pop("signature", None)
-            sent.append({**document, "address": people.address_of(directory, document["to"])})
+            sent.append({**document, "address": people.label(directory, document, "to")})
     damaged = [os.path.join(spool.folder(here.home), letter_id) for letter_id in spool.damaged(here.home)]
     document = {"waiting": waiting, "damaged": damaged, "sent": sent, "synced_at": last[0], "error": last[1]}
     here.say(document, page.outbox(waiting, damaged, sent, last, here.ato))

@@ -38,7 +38,7 @@ def send(to: str, words: tuple[str, ...], attach: tuple[str, ...], allow_secret:
     if found:
         raise SecretFound(f"the text holds what looks like {found}", "Take it out; --allow-secret sends it anyway.")
     document = spool.add(here.home, here.me["uid"], uid, text, attach)
-    first = people.meet(here.home, uid, document["sent_at"])
+    first = people.meet(here.home, uid, document["sent_at"], wrote=True)
     address = people.address_of(directory, uid)
     try:
         if here.as_json:
@@ -49,7 +49,7 @@ def send(to: str, words: tuple[str, ...], attach: tuple[str, ...], allow_secret:
     except CannotWrite as error:  # the status says what became of the letter
         output.note("ato: {}, but the message is kept and goes out.", error.message)
     if first and not directory[uid]["verified"]:
-        here.introduce(directory[uid])
+        here.introduce(directory, uid)
     notice.refresh(here.home, os.environ, pause=0.0)
 
 

@@ -147,10 +147,16 @@ def verify(who: str, fingerprint: str | None, as_json: bool) -> None:
         raise NotVerified(f"{len(claims)} people claim {directory[uid]['entry']['address']}: {listed}",
                           "Ask the right one, then: ato msg verify NAME --fingerprint F")  # fmt: skip
     (uid,) = claims
-    entry = directory[uid]["entry"]
+    entry = entries.last(directory[uid])["entry"]  # with another key there may come another address
     shown = f"{show.one_line(entry['name'])}, {entry['address']}, has the key {prints[uid]}. Do they say the same?"
     gate.retype(shown, prints[uid])
-    entries.verify(here.home, uid, prints[uid])
+    verified = entries.verify(here.home, uid, prints[uid])["verified"]
+    if not verified:
+        before = directory[uid]["entry"]["address"]
+        raise NotVerified(
+            f"the key is theirs, and their address was {before} and is {entry['address']} now",
+            f"If that is right, call once more: ato msg verify {entry['address']}",
+        )
     document = {"uid": uid, "address": entry["address"], "fingerprint": prints[uid], "verified": True}
     if here.as_json:
         output.emit(document)

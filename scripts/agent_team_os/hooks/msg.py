@@ -74,7 +74,7 @@ def _read(asked: Asked, _me: str, say: Say) -> None:
     words, new = "", set[str]()  # the people who are introduced
     for number, one in enumerate(readings):
         one.save(attached.inbox(asked.environ), given=False)
-        sender = people.address_of(directory, one.document["from"])
+        sender = people.label(directory, one.document, "from")
         shown.append(page.letter(one.document, sender, one.saved, one.faults))
         foot += _notes(asked, directory, one, new)
         left = len(readings) - number - 1
@@ -102,7 +102,7 @@ def _notes(asked: Asked, directory: people.Directory, one: reading.Reading, new:
         new.add(sender)
         from ..post import directory as entries
 
-        found += page.first(about["entry"], entries.fingerprint(about), asked.ato)
+        found += page.first(directory, sender, entries.fingerprint(about), asked.ato)
     return found
 
 

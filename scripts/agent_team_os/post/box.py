@@ -7,6 +7,7 @@ is read and they are saved.
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from ..protocol import strictjson
@@ -90,8 +91,12 @@ class Index:
         }
 
 
-def arrive(home: str, index: Index, document: dict[str, Any], arrived_at: str, after: int) -> int:
+def arrive(
+    home: str, index: Index, document: dict[str, Any], sender: dict[str, str], arrived_at: str, after: int
+) -> int:
     """Keep a letter that was checked, under the next number, which is more than `after`; durable.
+
+    `sender` is the `address` and `name` of today: a letter is from whoever they were when it came.
 
     The caller holds the lock of the sync: nobody else gives numbers.
     """
@@ -99,7 +104,7 @@ def arrive(home: str, index: Index, document: dict[str, Any], arrived_at: str, a
     number = max([after, *index.numbers.values()]) + 1
     name = letter.name_of(document)
     index.numbers[name] = number
-    files.replace(index.path(name), strictjson.readable({**document, "arrived_at": arrived_at}))
+    files.replace(index.path(name), strictjson.readable({**document, **sender, "arrived_at": arrived_at}))
     return number
 
 
@@ -141,7 +146,8 @@ def next_unread(index: Index) -> list[str]:
 def count(home: str, index: Index) -> None:
     """Leave for the notices what is unread."""
     unread = index.unread()
-    newest = [document for name in unread[-notice.SHOWN :] if (document := index.open(name)) is not None]
+    opened = (document for name in reversed(unread) if (document := index.open(name)) is not None)
+    newest = list(itertools.islice(opened, notice.SHOWN))  # a damaged one takes no other's place
     directory = people.load(home) if newest else {}
     notice.keep(
         home,
@@ -149,12 +155,12 @@ def count(home: str, index: Index) -> None:
         [
             {
                 "number": document["number"],
-                "address": people.address_of(directory, document["from"]),
-                "name": people.name_of(directory, document["from"]),
+                "address": people.label(directory, document, "from"),
+                "name": people.short(directory, document, "from"),
                 "arrived_at": document["arrived_at"],
                 "text": document["text"][: notice.MOST],
                 "attachments": [about["name"] for about in document["attachments"]],
             }
-            for document in reversed(newest)
+            for document in newest
         ],
     )

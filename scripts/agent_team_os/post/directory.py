@@ -70,9 +70,7 @@ def learn(known: people.Directory, uid: str, data: bytes) -> None:
         raise seal.Refused("it does not follow from the entry before it")
     fresh = {"entry": document, "sum": seal.digest(data)}
     if document["verify_key"] == about["entry"]["verify_key"]:
-        if document["address"] != about["entry"]["address"]:
-            about["verified"] = False  # it was the owner of the other address who was verified
-        about.update(fresh, changed=None)  # the key that is trusted has the last word
+        people.take(about, fresh)  # the key that is trusted has the last word
         return
     about["changed"] = fresh
 
@@ -88,10 +86,13 @@ def verify(home: str, uid: str, compared: str) -> dict[str, Any]:
         about = known[uid]
         if fingerprint(about) != compared:
             raise NotVerified(
-                "the key has changed meanwhile", "Compare again: ato msg verify " + about["entry"]["name"]
+                "the key has changed meanwhile", "Compare again: ato msg verify " + people.handle(known, uid)
             )
-        about.update(about.get("changed") or {})
-        about.update(changed=None, verified=True)
+        about["verified"] = True
+        if about.get("changed"):
+            people.take(about, about["changed"])
+        if not about["verified"]:
+            return  # whose key it is says nothing of another address, which somebody else may have
         for rival in people.rivals(known, uid):
             known[rival]["verified"] = False
 

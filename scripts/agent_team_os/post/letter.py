@@ -36,7 +36,8 @@ MAX_TEXT = 65_536  # bytes of UTF-8
 MAX_ENTRY = 16_384  # bytes of a directory entry: 20 devices take 2
 MAX_SEALED = 1_048_576  # bytes of a letter, a receipt or an entry in the store
 # An age file has a header line per recipient and 16 bytes per 64 KiB; this is more than the most of both.
-MAX_SEALED_FILE = attachments.MAX_SIZE + 131_072
+SEALED_MORE = 131_072
+MAX_SEALED_FILE = attachments.MAX_SIZE + SEALED_MORE
 
 _UID = "[a-z2-7]{26}"
 _ID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

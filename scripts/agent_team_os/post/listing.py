@@ -126,8 +126,11 @@ def _learn(trip: Trip, fetched: list[tuple[str, str, bytes]]) -> None:
     if not taken:
         return
 
+    renamed: dict[str, str] = {}
+
     def learn(known: people.Directory) -> None:
         broken = set()
+        before = {uid: known[uid].get("former") for uid, _, _ in taken if uid in known}
         for uid, key, data in taken:
             if uid not in broken:
                 try:
@@ -136,4 +139,13 @@ def _learn(trip: Trip, fetched: list[tuple[str, str, bytes]]) -> None:
                     broken.add(uid)
                     trip.refuse(key, len(data), refused.why)
 
+        for uid, former in before.items():
+            if known[uid].get("former") != former:
+                renamed[uid] = people.was(known[uid])
+
     trip.known = people.change(trip.home, learn)
+    for uid, was in renamed.items():
+        entry = trip.known[uid]["entry"]
+        again = "" if trip.known[uid]["verified"] else f" Compare their key: {people.how_to_verify(trip.known, uid)}"
+        if uid != trip.keys.uid:
+            trip.warnings.append(f"{was}, is {entry['name']}, {entry['address']} now.{again}")

@@ -39,11 +39,13 @@ def sent(address: str, attachments: Sequence[Mapping[str, Any]]) -> str:
     return f"Sent to {address} ({number}, {show.size(sum(about['size'] for about in attachments))})"
 
 
-def first(entry: Mapping[str, Any], fingerprint: str, ato: str) -> list[str]:
+def first(directory: Directory, uid: str, fingerprint: str, ato: str) -> list[str]:
     """A first contact: the key is trusted from now on, and can be compared."""
+    entry, before = directory[uid]["entry"], people.was(directory[uid])
     return [
         f"This is your first message with {entry['address']}. The fingerprint of their key: {fingerprint}",
-        f"To be sure, compare it with {entry['name']}, then: {ato} msg verify {entry['name']}",
+        *([f"Before, they were {before}."] if before else []),
+        f"To be sure, compare it with {entry['name']}, then: {ato} msg verify {people.handle(directory, uid)}",
     ]
 
 
@@ -85,7 +87,7 @@ def inbox(
         return Page(["No messages yet.", *now, f"Send one: {ato} msg NAME TEXT"], [], [], SENTENCE)
     cells = []
     for one in listed:
-        sender = show.one_line(people.address_of(directory, one["from"]), 32)
+        sender = show.one_line(people.label(directory, one, "from"), 32)
         cells.append((str(one["number"]), "new" if one["read_at"] is None else "", sender, show.age(one["sent_at"])))
     widths = [max((len(row[column]) for row in cells), default=0) for column in range(4)]
     lines = []
@@ -120,13 +122,14 @@ def users(directory: Directory, me: str, fingerprints: Mapping[str, str], ato: s
         trust = "you" if uid == me else "verified" if about["verified"] else "first use"
         devices = len(entry["recipients"])
         trust += f", {devices} devices" if devices > 1 else ""
-        cells.append((entry["name"], entry["address"], trust, fingerprints[uid], people.waits(directory, uid)))
+        notes = [("waits", people.waits(directory, uid)), ("before", people.was(about))]
+        cells.append((entry["name"], entry["address"], trust, fingerprints[uid], notes))
     widths = [max((len(row[column]) for row in cells), default=0) for column in range(3)]
     lines = []
-    for *row, fingerprint, waits in cells:
+    for *row, fingerprint, notes in cells:
         lines.append("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip())
         lines.append(f"    {fingerprint}")
-        lines += [f"    waits: {show.one_line(waits)}"] if waits else []
+        lines += [f"    {what}: {show.one_line(note)}" for what, note in notes if note]
     if len(cells) < 2:
         return Page([], lines, [f"Nobody else is known here yet. Look again: {ato} msg sync"], SENTENCE)
     return Page([], lines, [f"Compare a fingerprint with its owner, then: {ato} msg verify NAME"], SENTENCE)
@@ -196,7 +199,7 @@ def _left(state: str, reasons: Mapping[str, str], directory: Directory, ato: str
         counts[one] = counts.get(one, 0) + 1
     lines = []
     for (kind, owner, why), count in counts.items():
-        sender = people.name_of(directory, owner) if owner in directory else "somebody unknown"
+        sender = people.handle(directory, owner) if owner in directory else "somebody unknown"
         line = f"{state}: {count} {_KINDS[kind][count > 1]} from {sender}: {show.one_line(why, 200)}"
         if owner in directory and why == people.waits(directory, owner):
             line += f". Then: {ato} {people.how_to_verify(directory, owner)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ..protocol import agentmap, show
@@ -12,13 +13,15 @@ from .listing import Listing
 from .trip import Trip
 
 _MANY = 100  # letters
+MOST_UNREAD = 200 * 1_048_576  # bytes of attachments that wait here for their letters to be read
 
 
 def letters(trip: Trip, listed: Listing) -> None:
     """Take in the letters that are new: to this person, and those another device of theirs has sent."""
     trip.state["held"] = {key: about for key, about in trip.state["held"].items() if key in listed}
     found = [(parts, key) for key in listed if (parts := letter.parse_key(key)) is not None and parts.kind == "letter"]
-    for parts, key in _in_turn(found):
+    order = _held_last(trip)
+    for parts, key in sorted(_in_turn(found), key=lambda one: order.get(one[1], -1)):
         size = listed[key]
         if parts.owner == parts.other:
             continue  # what a device hands to a new one
@@ -27,11 +30,18 @@ def letters(trip: Trip, listed: Listing) -> None:
         elif parts.owner == trip.keys.uid and parts.name not in trip.sent.to:
             document = _opened(trip, "letter", parts, key, size)
             if document is not None and spool.read(trip.home, parts.name) is None:
-                spool.keep_sent(trip.home, document, None)
+                label = people.address_of(trip.known, parts.other)
+                spool.keep_sent(trip.home, {**document, "address": label}, None)
                 trip.sent.to[parts.name] = parts.other
     if trip.closed:
         what = "1 message" if trip.closed == 1 else f"{trip.closed} messages"
         trip.warnings.append(f"{what} from before this device was added can only be opened on the other one.")
+
+
+def _held_last(trip: Trip) -> dict[str, int]:
+    """The turn of each object that was held before: after all that is new, since it may be held again and take the
+    time of that; among these, whoever waited longest comes first."""
+    return {key: number for number, key in enumerate(trip.state["held"])}
 
 
 def _in_turn(found: list[tuple[letter.Key, str]]) -> list[tuple[letter.Key, str]]:
@@ -62,11 +72,12 @@ def _letter(trip: Trip, parts: letter.Key, key: str, size: int) -> None:
     document = _opened(trip, "letter", parts, key, size)
     if document is None:
         return
-    number = box.arrive(trip.home, trip.index, document, show.timestamp(), trip.state["numbered"])
+    address = people.address_of(trip.known, parts.owner)
+    sender = {"address": address, "name": people.name_of(trip.known, parts.owner)}
+    number = box.arrive(trip.home, trip.index, document, sender, show.timestamp(), trip.state["numbered"])
     trip.state["numbered"] = number
     last = trip.state["seen"].get(parts.owner, "")
     trip.state["seen"][parts.owner] = max(last, parts.name)
-    address = people.address_of(trip.known, parts.owner)
     trip.fetched[address] = trip.fetched.get(address, 0) + 1
 
 
@@ -86,7 +97,8 @@ def _opened(trip: Trip, kind: str, parts: letter.Key, key: str, size: int) -> di
 
 def receipts(trip: Trip, listed: Listing) -> None:
     """Take in who has read what: others the letters of this person, another device the letters to them."""
-    for key, size in sorted(listed.items()):
+    order = _held_last(trip)
+    for key, size in sorted(listed.items(), key=lambda one: (order.get(one[0], -1), one[0])):
         parts = letter.parse_key(key)
         if parts is None or parts.kind != "receipt":
             continue
@@ -108,12 +120,23 @@ def receipts(trip: Trip, listed: Listing) -> None:
 
 
 def attachments(trip: Trip) -> None:
-    """Fetch the files of letters that were not read yet, so that they can be read without a network."""
+    """Fetch the files of letters that were not read yet, so that they can be read without a network.
+
+    At most MOST_UNREAD bytes of them wait here, in turn from each sender and the small ones first, so that no sender
+    and no slow file keeps the others out. Reading a letter fetches what was left.
+    """
     unread = trip.index.unread()
     failed = {name: trip.state["fetch"][name] for name in unread if name in trip.state["fetch"]}
     trip.state["fetch"] = failed
-    found = (trip.index.open(name) for name in unread if name not in failed)
-    wanted = [document for document in found if document is not None and _lacks(trip, document)]
+    found = [document for name in unread if name not in failed and (document := trip.index.open(name)) is not None]
+    wanted, left = _that_fit(trip, [document for document in found if _lacks(trip, document)])
+    if left:
+        count, size = sum(len(one["attachments"]) for one in left), sum(map(_size, left))
+        stayed = "file of unread messages stays" if count == 1 else "files of unread messages stay"
+        trip.warnings.append(
+            f"{count} {stayed} in the store ({show.size(size)}): at most {show.size(MOST_UNREAD)} wait here. "
+            "Reading a message fetches its own."
+        )
     if not wanted:
         return
     trip.progress.begin("Fetching", sum(about["size"] for document in wanted for about in document["attachments"]))
@@ -128,6 +151,37 @@ def attachments(trip: Trip) -> None:
                 trip.warnings.append(f"A file was not fetched: {fault.message}")
     finally:
         trip.progress.end()
+
+
+def _size(document: dict[str, Any]) -> int:
+    return sum(about["size"] for about in document["attachments"])
+
+
+def _on_disk(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:  # gone since it was listed
+        return 0
+
+
+def _that_fit(trip: Trip, lacking: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The letters whose files are fetched, in that order, and those for whose files there is no room."""
+    place = box.files_folder(trip.home)
+    room = MOST_UNREAD - sum(_on_disk(os.path.join(place, name)) for name in files.names(place))
+    turns: dict[str, int] = {}
+    numbered = []
+    for number, document in enumerate(sorted(lacking, key=_size)):
+        turn = turns[document["from"]] = turns.get(document["from"], 0) + 1
+        numbered.append((turn, number, document))
+    wanted, left = [], []
+    for _, _, document in sorted(numbered):
+        size = _size(document)
+        if size <= room:
+            room -= size
+            wanted.append(document)
+        else:
+            left.append(document)
+    return wanted, left
 
 
 def _lacks(trip: Trip, document: dict[str, Any]) -> bool:
@@ -147,11 +201,12 @@ def fetch(trip: Trip, document: dict[str, Any], number: int) -> None:
     about = document["attachments"][number]
     key = letter.attachment_key(document["from"], trip.keys.uid, document["id"], number)
     try:
-        sealed = trip.store.get(key, letter.MAX_SEALED_FILE, trip.progress.step)
+        most = min(letter.MAX_SEALED_FILE, about["size"] + letter.SEALED_MORE)
+        sealed = trip.store.get(key, most, trip.progress.step)
     except store.Missing:
         raise seal.Refused("it is not in the store") from None
     except store.TooLarge:
-        raise seal.Refused("it is larger than any attachment can be") from None
+        raise seal.Refused("it is larger than any attachment of that size can be") from None
     data = seal.decrypt(sealed, trip.keys.identity)
     if len(data) != about["size"] or seal.digest(data) != about["sha256"]:
         raise seal.Refused("it is not the file that the message speaks of")

@@ -190,7 +190,8 @@ def _letter(trip: Trip, document: dict[str, object]) -> None:
         trip.put(key, seal.sealed(document, trip.keys.seed, devices), same)
         address = people.address_of(trip.known, to)
         trip.pushed[address] = trip.pushed.get(address, 0) + 1
-    spool.settle(trip.home, document, show.timestamp())
+    label = people.address_of(trip.known, str(document["to"]))
+    spool.settle(trip.home, {**document, "address": label}, show.timestamp())
     trip.sent.to[letter_id] = str(document["to"])
 
 

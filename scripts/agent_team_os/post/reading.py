@@ -99,8 +99,14 @@ def open_letters(home: str, asked: Optional[str]) -> tuple[box.Index, list[Readi
     CannotWrite for one that is damaged, which keeps nobody from reading the others.
     """
     index = box.Index(home)
-    wanted = [index.find(asked)] if asked else box.next_unread(index)[:_AT_ONCE]
-    found = [Reading(home, index, document) for name in wanted if (document := index.open(name)) is not None]
+    wanted = [index.find(asked)] if asked else box.next_unread(index)
+    found: list[Reading] = []
+    for name in wanted:  # a damaged one takes no other's place
+        document = index.open(name)
+        if document is not None:
+            found.append(Reading(home, index, document))
+        if len(found) == _AT_ONCE:
+            break
     if not found:
         where = index.path(wanted[0])
         raise CannotWrite(f"{where} cannot be read", "Bring it back from a backup, or remove it.")

@@ -14,6 +14,7 @@ from ..storage import notes
 from . import box, letter, people, seal, spool, store
 from .keys import Keys
 
+_AGAIN = 20  # objects that are asked for again in one sync that has little time
 _DAY = 86_400.0
 _MONTH = 30 * _DAY
 
@@ -68,6 +69,7 @@ class Trip:
     unfinished: bool = False  # whether something was left for the next sync
     sweeping: bool = False  # whether this one lists the whole of each person's letters
     refused: dict[str, str] = field(default_factory=dict)  # why, by key: what is new of it
+    again: int = 0  # objects that were held before and were asked for again
     closed: int = 0  # letters from before this device that only another one of this person can open
     warnings: list[str] = field(default_factory=list)
 
@@ -85,6 +87,10 @@ class Trip:
         if size > most:
             self.refuse(key, size, f"it is larger than the {most} bytes allowed")
             return None
+        if key in self.state["held"]:
+            self.again += 1
+            if self.again > _AGAIN and self.until < float("inf"):
+                return None
         try:
             data = self.store.get(key, most)
             if len(data) == size:
@@ -103,6 +109,7 @@ class Trip:
 
     def hold(self, key: str, size: int, why: str) -> None:
         """Leave an object where it is until the reason is gone; every sync looks again."""
+        self.state["held"].pop(key, None)  # the last one held is the last one asked for again
         self.state["held"][key] = {"why": why, "size": size}
 
     def keep_state(self) -> None:
