@@ -109,13 +109,33 @@ check_nothing_foreign() {
         die 73 "$releases is in the way: it was not made by this installer. Choose another folder with --dir."
 }
 
+# Whoever can write in DIR can put another program there. What an earlier run made is put right; other folders are not
+# ours to change.
+check_nobody_else_writes() {
+    for folder in "$dir" "$releases"; do
+        [ -d "$folder" ] && [ ! -k "$folder" ] && others_write "$folder" || continue
+        [ -O "$folder" ] && [ -O "$releases/made-by-agent-team-os" ] && chmod go-w "$folder" ||
+            die 73 "others can write in $folder, and so could replace the program." \
+                "Take that away (chmod go-w $folder) or choose another folder with --dir."
+    done
+}
+
+others_write() { # FOLDER
+    [ -n "$(find "$1/." ! -name . -prune -o \( -perm -020 -o -perm -002 \) -print)" ]
+}
+
 install_program() {
     find_folders
     check_nothing_foreign
-    mkdir -p "$dir" "$bin" 2>/dev/null || die 73 "cannot make $dir and $bin."
+    check_nobody_else_writes
+    for folder in "$dir" "$bin" "$releases"; do
+        [ -d "$folder" ] || { mkdir -p "$folder" && close_to_others "$folder"; } 2>/dev/null ||
+            die 73 "cannot make $dir and $bin."
+    done
     find_folders # once more: now that it exists, DIR has a real path
     hold "$releases"
     : >"$releases/made-by-agent-team-os"
+    close_to_others "$releases/made-by-agent-team-os"
     sweep
     release=$(date -u +%Y%m%d-%H%M%S)-$$
     new=$releases/$release
@@ -139,6 +159,7 @@ install_program() {
     python=$new/.venv/bin/python
     # Compiled now, so that every start is quick, whatever the environment variables say later.
     "$python" -I -m compileall -q "$new/scripts" >"$log" 2>&1 || :
+    close_to_others "$new" || die 73 "cannot write in $new."
     "$new/scripts/ato" --version >>"$log" 2>&1 ||
         die 70 "the new program does not start, so nothing was changed. What it said is in $log"
 
@@ -314,6 +335,12 @@ clean_up() {
 
 main() {
     mode='' full='' dir='' no_plugin='' held='' scratch=''
+    case $0 in */*) root=${0%/*}/ ;; *) root=./ ;; esac
+    root=$(CDPATH='' cd -P -- "$root" && pwd -P)
+    [ -f "$root/install.sh" ] && [ -f "$root/scripts/ato" ] ||
+        die 70 "$root is not the folder of the program; run the install.sh that is there."
+    # shellcheck source=scripts/environment.sh
+    . "$root/scripts/environment.sh"
     while [ $# -gt 0 ]; do
         case $1 in
         --help | -h) usage && exit 0 ;;
@@ -338,11 +365,6 @@ main() {
     *) die 64 "these options do not go together; see ./install.sh --help" ;;
     esac
 
-    export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin}"
-    root=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd -P)
-    [ -f "$root/scripts/ato" ] || die 70 "$root is not the folder of the program; run the install.sh that is there."
-    # shellcheck source=scripts/environment.sh
-    . "$root/scripts/environment.sh"
     # shellcheck source=scripts/plugin.sh
     . "$root/scripts/plugin.sh"
 

@@ -1,5 +1,21 @@
 # shellcheck shell=sh disable=SC2154
-# Read by install.sh and runtime.sh: finds a Python and makes environments with it. Uses their `die` and $log.
+# Read by install.sh, runtime.sh and demo before they start a program: finds a Python and makes environments with it.
+# Uses their `die` and $log.
+
+# What they write, nobody else may change: the sessions of this user run it.
+umask go-w
+
+# What lies in the folder they were called from is never started: of PATH only absolute folders count.
+case :${PATH-}: in
+*:[!/]*)
+    left=${PATH-}: PATH=
+    while [ -n "$left" ]; do
+        case $left in /*) PATH=$PATH${PATH:+:}${left%%:*} ;; esac
+        left=${left#*:}
+    done
+    export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin}"
+    ;;
+esac
 
 # Asked of every Python on PATH, of version 2 too: its version, whether that is new enough, what it
 # makes environments with, and where it really is, behind shims and environments. By the name with its
@@ -28,14 +44,13 @@ print(exact if os.path.exists(exact) else real)
 
 # Sets python and means to the first Python on PATH that will do, and uv to uv or to nothing.
 find_python() {
-    uv=$(command -v uv) && [ "${uv#/}" != "$uv" ] && "$uv" --version >/dev/null 2>&1 || uv=
+    uv=$(command -v uv) && (cd / && exec "$uv" --version) >/dev/null 2>&1 || uv=
     python='' spare='' incomplete='' found=''
     set -f
     for name in python3.14 python3.13 python3.12 python3.11 python3 python; do
         IFS=:
         for folder in $PATH; do
             unset IFS
-            case $folder in /*) ;; *) continue ;; esac # a relative one leads into the project we were called in
             consider "$folder/$name"
             [ -z "$python" ] || break 2
         done
@@ -58,7 +73,8 @@ find_python() {
 
 consider() { # PATH-OF-A-PYTHON
     [ -f "$1" ] && [ -x "$1" ] || return 0
-    if ! answer=$("$1" -E -s -c "$PROBE" 2>/dev/null </dev/null); then
+    # In / there is no project that tells a shim which Python it stands for.
+    if ! answer=$(cd / && "$1" -E -s -c "$PROBE" 2>/dev/null </dev/null); then
         found="$found${found:+, }$1 (which does not run)"
         return 0
     fi
@@ -73,9 +89,19 @@ END
     esac
 }
 
-# Whether FOLDER is a complete environment of LOCK whose Python is still there.
+# Whether FOLDER is a complete environment of LOCK whose Python is still there, and nobody else could change it.
 is_made_from() { # FOLDER LOCK
-    cmp -s "$2" "$1/made-from.lock" && has_packages "$1" >/dev/null 2>&1
+    cmp -s "$2" "$1/made-from.lock" && is_ours_alone "$1" && has_packages "$1" >/dev/null 2>&1
+}
+
+is_ours_alone() { # FOLDER
+    [ -z "$(find "$1/." ! -type l \( -perm -020 -o -perm -002 \) -print -o ! -type l \
+        -exec sh -c 'for path; do [ -O "$path" ] || echo "$path"; done' sh {} + 2>&1)" ]
+}
+
+# The umask does not count where a folder has ACLs for what is made in it.
+close_to_others() { # FOLDER
+    find "$1" ! -type l \( -perm -020 -o -perm -002 \) -exec chmod go-w {} +
 }
 
 has_packages() { # FOLDER
@@ -102,7 +128,8 @@ make_environment() { # FOLDER LOCK
         blame_log "$2"
     fi
     rm -f "$log.lock"
-    cp "$2" "$1/made-from.lock" || die 73 "cannot write in $1."
+    { close_to_others "$1" && cp "$2" "$1/made-from.lock" && close_to_others "$1/made-from.lock"; } ||
+        die 73 "cannot write in $1."
 }
 
 # Alpine and its like. pyrage has no wheel for them, and without it all but `msg` works.

@@ -18,7 +18,6 @@ die() { # STATUS TEXT...
 
 [ -n "$data" ] || die 70 "HOME is not set, so there is no place for the Python packages. Set it, then run this again."
 [ -n "$sum" ] || die 70 "$root is not complete: it has no requirements.lock.sha256. Fetch or install it anew."
-export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin}"
 runtime=$data/agent-team-os/runtime
 advice="Set XDG_DATA_HOME to another folder, or install the program with $root/install.sh --dir DIR"
 umask 077
@@ -37,6 +36,11 @@ print(mail if (place + "/").startswith(mail.rstrip("/") + "/") else "")' "$root/
 [ -z "$inside" ] ||
     die 73 "the Python packages belong in $runtime, but $inside is where the mail is kept, and programs stay out of it. $advice"
 
+for folder in "$data/agent-team-os" "$runtime"; do
+    [ -e "$folder" ] || continue
+    [ -O "$folder" ] || die 73 "$folder belongs to another user, who could change the Python packages there. $advice"
+    chmod go-w "$folder" 2>/dev/null || :
+done
 { mkdir -p "$runtime" 2>/dev/null && true 2>/dev/null >>"$runtime/lock"; } ||
     die 73 "cannot write in $runtime, where the Python packages belong. $advice"
 exec 9>>"$runtime/lock"
@@ -48,7 +52,7 @@ try:
 except BlockingIOError:
     print("ato: another command is fetching the Python packages; waiting for it.", file=sys.stderr, flush=True)
     fcntl.flock(9, fcntl.LOCK_EX)' || die 73 "cannot lock $runtime/lock. $advice"
-[ ! -x "$runtime/$sum/bin/python" ] || exit 0 # the other command has made it
+[ ! -O "$runtime/$sum" ] || [ ! -x "$runtime/$sum/bin/python" ] || exit 0 # the other command has made it
 
 echo "ato: fetching the Python packages once, into $runtime; this takes a few seconds." >&2
 new=$runtime/.new-$$

@@ -13,6 +13,9 @@ if __name__ == "__main__":
         version = f"python{sys.version_info[0]}.{sys.version_info[1]}{threaded}"
         environment = os.path.dirname(os.path.dirname(sys.executable))
         sys.path.append(os.path.join(environment, "lib", version, "site-packages"))
+    from agent_team_os.storage import process
+
+    process.keep_absolute_path(os.environ)
     from agent_team_os.cli.main import run
 
     run()

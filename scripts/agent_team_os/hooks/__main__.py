@@ -6,6 +6,22 @@ import gc
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def forget_if_others_can_write(environ: Mapping[str, str]) -> None:
+    """Others may not say which Python the next hook is run by. hooks/run sees whose its note is, but not the mode."""
+    place = environ.get("XDG_CACHE_HOME", "")
+    folder = (place if os.path.isabs(place) else environ["HOME"] + "/.cache") + "/agent-team-os"
+    for path in (folder, folder + "/python"):
+        if os.stat(path).st_mode & 0o022:
+            os.unlink(folder + "/python")
+            os.chmod(folder, 0o700)
+            return
+
+
 if __name__ == "__main__":
     # A short program makes no garbage worth collecting; the collector would look at every import for it.
     gc.disable()
@@ -13,6 +29,10 @@ if __name__ == "__main__":
         sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
         from agent_team_os.hooks import dispatch
 
+        try:
+            forget_if_others_can_write(os.environ)
+        except (OSError, KeyError):  # nothing is remembered
+            pass
         try:
             folder = os.getcwd()
         except OSError:  # it has been removed under us

@@ -6,7 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
     from typing import Optional
 
 _owner: Optional[tuple[int, str]] = None
@@ -122,8 +122,16 @@ def program(name: str) -> Optional[str]:
 
     if os.path.dirname(name):
         return name if os.path.isabs(name) and shutil.which(name) else None
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, folders)))
+    return shutil.which(name, path=_absolute(os.environ))
+
+
+def keep_absolute_path(environ: MutableMapping[str, str]) -> None:
+    """Take the relative and empty folders out of PATH, so that nothing we start finds a program of the project's."""
+    environ["PATH"] = _absolute(environ)
+
+
+def _absolute(environ: Mapping[str, str]) -> str:
+    return os.pathsep.join(filter(os.path.isabs, environ.get("PATH", "").split(os.pathsep))) or os.defpath
 
 
 def detach(words: list[str], environ: Mapping[str, str]) -> None:
