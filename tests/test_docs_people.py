@@ -51,8 +51,8 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Letters:
     printed = {"ato msg setup": max_.set_up(store), "ato msg send": max_.json("alex", "a", "--attach", "a.txt")}
     begin = ("device", "add", "--address", address, "--store", store, "--yes")
     printed["begun"] = new.json(*begin)
-    printed["ato msg device accept"] = max_.json("device", "accept", printed["begun"]["recipient"], "--yes")
-    printed["ato msg device add"] = new.json(*begin)
+    printed["ato msg device accept"] = typed(max_, "device", "accept", printed["begun"]["recipient"])
+    printed["ato msg device add"] = typed(new, *begin)
     printed["ato msg sync"] = max_.sync()
     alex.sync()
     printed["ato msg read"] = alex.json("read")
@@ -64,8 +64,13 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Letters:
     printed["ato msg list"] = alex.json("list")
     printed["ato msg outbox"] = max_.json("outbox")
     printed["ato msg users"] = max_.json("users")
-    printed["ato msg verify"] = max_.json("verify", "alex", "--yes")
+    printed["ato msg verify"] = typed(max_, "verify", "alex")
     return Letters(folder, max_, alex, printed)
+
+
+def typed(one: people.Person, *args: str) -> Any:
+    """The document a command prints when a person at a terminal has said yes."""
+    return json.loads(one.typed("--json", *args).splitlines()[-1])
 
 
 def files_below(folder: Path) -> set[str]:

@@ -94,7 +94,10 @@ def people(team: Team) -> None:
 
 
 # Those of plans and task managers, and of what asks the store of mail between people, have files of their own.
-ELSEWHERE = {"unknown-plan", "invalid-plan", "unknown-task", "invalid-task", "task-provider", "unknown-person", "store"}
+ELSEWHERE = {
+    "unknown-plan", "invalid-plan", "unknown-task", "invalid-task", "task-provider", "unknown-person", "not-verified",
+    "store",
+}  # fmt: skip
 CASES = {
     "unknown-agent": Case(1, "unknown-agent", "send devv note", "Did you mean dev?"),
     "hostile-agent": Case(1, "unknown-agent", "send .. note", '".." is no agent name'),
@@ -125,7 +128,7 @@ CASES = {
     "not-set-up": Case(1, "not-set-up", "msg list", "Set it up: ato msg setup"),
     "unknown-letter": Case(1, "unknown-letter", "msg read 7", 'no message "7"', before=people),
     "invalid-letter": Case(4, "invalid-letter", "msg max Hello", "max@example.org is you", before=people),
-    "not-verified": Case(2, "not-verified", f"msg device accept {DEVICE}", "nobody is here to compare", before=people),
+    "not-yours": Case(2, "not-confirmed", f"msg device accept {DEVICE}", "your keys to a device takes", before=people),
     "no-verb": Case(64, "usage", "sned", "Did you mean send?"),
     "no-such-option": Case(64, "usage", "send dev note --sumary x", "--sumary"),
     "no-argument": Case(64, "usage", "send dev", "send"),

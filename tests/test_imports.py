@@ -166,7 +166,7 @@ def test_the_command_for_people(warm: Team, tmp_path: Path) -> None:
     max_.said("alex", "Pick your top 3?")
     max_.sync()
     alex.sync()
-    alex.said("verify", "max", "--yes")
+    alex.typed("verify", "max")
     shutil.copytree(alex.mail, warm.home / "people")
     (warm.home / "people/started").unlink(missing_ok=True)
     shutil.copytree(alex.config, warm.root / ".config/agent-team-os")
@@ -224,7 +224,7 @@ def test_a_message_to_a_person(team: Team, tmp_path: Path) -> None:
     """Writing to somebody takes click and no other package, and no module that signs, encrypts or reaches a store."""
     max_, _ = people.pair(tmp_path)
     max_.file("a.csv", "a")
-    max_.said("verify", "alex", "--yes")
+    max_.typed("verify", "alex")
     (max_.mail / "started").unlink(missing_ok=True)
     call = ["msg", "alex", "Pick your top 3?", "--attach", "a.csv"]
     found = started(VERB, *call, cwd=str(max_.root), env=max_.environment).modules

@@ -137,7 +137,7 @@ def test_users(tmp_path: Path) -> None:
     assert re.fullmatch(r"([0-9a-f]{4} ){7}[0-9a-f]{4}", lines[1].strip())
     assert lines[2] == "max   max@bonnard.ai   you"
     assert lines[-1] == "Compare a fingerprint with its owner, then: ato msg verify NAME"
-    max_.said("verify", "alex", "--yes")
+    max_.typed("verify", "alex")
     assert max_.said("users").splitlines()[0] == "alex  alex@bonnard.ai  verified"
 
 

@@ -164,15 +164,16 @@ def test_a_store_that_hangs_holds_nobody_up(both: tuple[Person, Person], hanging
     env = {**S3, "AWS_ENDPOINT_URL": hanging.url}
     for words in (
         ["alex", "Later"], ["alex", "Later", "--attach", "a.csv"], ["list"], ["list", "--all"], ["read", "1"],
-        ["read", "2"], ["users"], ["outbox"], ["verify", "alex", "--yes"],
+        ["read", "2"], ["users"], ["outbox"],
     ):  # fmt: skip
         max_.said(*words, **env)
+    Person(max_.name, max_.root, env).typed("verify", "alex")
     for command in ("whoami", "doctor", "bus"):
         ato({**max_.environment, **env}, max_.root, command)
     (max_.root / "work").mkdir()
     hook({**max_.environment, **env}, max_.root / "work", "SessionStart", {"session_id": "s-1"})
-    given = {"session_id": "s-1", "command_name": "agent-team-os:msg", "command_args": "read 1"}
-    hook({**max_.environment, **env}, max_.root / "work", "UserPromptExpansion", given)
+    given = {"command_name": "agent-team-os:msg", "command_source": "plugin", "command_args": "read 1"}
+    hook({**max_.environment, **env}, max_.root / "work", "UserPromptExpansion", {"session_id": "s-1", **given})
     assert hanging.seen == []
     # Those that start a sync in the background return while it hangs.
     max_.said("alex", "And one more")

@@ -47,7 +47,7 @@ def test_the_first_contact_shows_the_key(tmp_path: Path) -> None:
     assert second.stderr == ""
     (tmp_path / "other").mkdir()
     max_, _ = mailed.pair(tmp_path / "other")
-    max_.said("verify", "alex", "--yes")
+    max_.typed("verify", "alex")
     assert max_.run("alex", "one").stderr == ""
 
 
@@ -131,13 +131,13 @@ def test_who_waits_to_be_verified(tmp_path: Path) -> None:
     max_, alex = mailed.pair(tmp_path)
     rival = Person("rival", tmp_path / "rival")
     rival.root.mkdir()
-    rival.json("setup", "--address", "alex@bonnard.ai", "--store", f"file://{tmp_path}/store", "--yes")
+    rival.typed("setup", "--address", "alex@bonnard.ai", "--store", f"file://{tmp_path}/store", "--yes")
     max_.sync()
     error = max_.refused(2, "not-verified", "alex", "text")
     assert error["hint"].endswith("then: ato msg verify alex --fingerprint F")  # which is what verify then asks for
     assert nothing_waits(max_)
     prints = {one["uid"]: one["fingerprint"] for one in max_.json("users")["people"]}
-    max_.said("verify", "alex", "--fingerprint", prints[mailed.uid(alex)])
+    max_.typed("verify", "alex", "--fingerprint", prints[mailed.uid(alex)])
     assert max_.json("alex", "text")["to"] == mailed.uid(alex)
 
 

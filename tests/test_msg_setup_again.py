@@ -17,25 +17,54 @@ def entries(url: str) -> int:
 
 
 def test_an_address_that_another_key_has(tmp_path: Path) -> None:
-    """Setting up as somebody who is there already takes a yes: it may be a second machine of theirs."""
+    """Setting up as somebody who is there already takes a person's yes: it may be a second machine of theirs."""
     url = people.shared(tmp_path)
     alex = people.person(tmp_path, "alex")
     alex.set_up(url)
     other = people.person(tmp_path, "laptop")
     options = ("--address", ALEX, "--store", url)
-    error = other.refused(2, "not-verified", "setup", *options)
-    assert "--yes" in error["hint"]
-    assert entries(url) == 1
-    done = other.run("setup", *options)
+    done = other.run("setup", *options, "--yes")
+    assert done.returncode == 2
     assert "ato msg device add" in done.stderr
     assert alex.json("users")["people"][0]["fingerprint"] in done.stderr
-    done = other.run("sync")  # and none that starts by itself does it either
-    assert (done.returncode, entries(url)) == (2, 1)
-    error = other.refused(2, "not-verified", "setup", *options, "--yes", CLAUDECODE="1")  # nor can a model
-    assert "outside of sessions" in error["hint"]
+    assert other.json("device", "add", *options)["complete"] is False  # nothing is in the way of what that says
+    assert other.run("setup", *options).returncode == 1
     assert entries(url) == 1
-    assert other.json("setup", *options, "--yes")["error"] is None
+    again = people.person(tmp_path, "again")
+    assert "others write to alex" in again.typed("setup", *options, "--yes")
     assert entries(url) == 2
+    assert again.json("setup")["error"] is None  # it is theirs now
+
+
+def test_an_address_that_somebody_takes_meanwhile(tmp_path: Path) -> None:
+    """An address that was free, or could not be asked about, when it was chosen is claimed by no sync."""
+    url = people.shared(tmp_path)
+    other = people.person(tmp_path, "laptop")
+    listed = letters.place(url) / "v1/dir"
+    listed.mkdir(parents=True)
+    listed.chmod(0)
+    assert other.json("setup", "--address", ALEX, "--store", url)["error"] is not None
+    listed.chmod(0o700)
+    alex = people.person(tmp_path, "alex")
+    alex.set_up(url)
+    for _ in range(2):
+        error = other.refused(2, "not-verified", "sync")
+        assert alex.json("users")["people"][0]["fingerprint"] in error["message"]
+    other.refused(2, "not-confirmed", "setup")
+    assert "move" in other.refused(1, "not-set-up", "device", "add")["hint"]
+    assert entries(url) == 1
+    other.typed("setup", "--yes")
+    assert entries(url) == 2
+
+
+def test_keys_that_nobody_named_yet(tmp_path: Path) -> None:
+    """Whoever sets up with the signing key an address has already takes it from nobody, and nobody is asked."""
+    url = people.shared(tmp_path)
+    one = people.person(tmp_path, "alex")
+    before = one.set_up(url)
+    (one.config / "identity.json").unlink()
+    after = one.set_up(url)
+    assert (after["uid"], after["error"], entries(url)) == (before["uid"], None, 1)
 
 
 def test_a_device_that_was_not_accepted_yet(tmp_path: Path) -> None:
@@ -52,8 +81,8 @@ def test_a_device_that_was_not_accepted_yet(tmp_path: Path) -> None:
         assert "ato msg device add" in error["hint"]
         assert ALEX in error["hint"]
     assert entries(url) == 1
-    old.said("device", "accept", key, "--yes")
-    assert new.json("device", "add", "--yes")["complete"] is True
+    old.typed("device", "accept", key)
+    assert f"This device is {ALEX} now" in new.typed("device", "add")
     assert new.json("list")["letters"] == []
 
 

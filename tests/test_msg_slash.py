@@ -24,7 +24,9 @@ def alex(tmp_path: Path) -> Person:
 
 def command(one: Person, arguments: str, folder: str = "work") -> str:
     """What the model is told of `/msg ARGUMENTS`."""
-    given = {"session_id": "s-1", "command_name": "agent-team-os:msg", "command_args": arguments}
+    given = {
+        "session_id": "s-1", "command_name": "agent-team-os:msg", "command_args": arguments, "command_source": "plugin",
+    }  # fmt: skip
     return said(hook(one.environment, one.root / folder, "UserPromptExpansion", given))
 
 

@@ -129,7 +129,7 @@ def an_accept(scene: Scene, folder: Path) -> tuple[Writer, list[str]]:
     """The old device accepts a new one."""
     laptop = Writer(person(folder, "laptop"), scene.max.url)
     laptop.person.said("device", "add", "--address", ADDRESSES["max"], "--store", scene.max.url)
-    return scene.max, ["msg", "device", "accept", keys.device(laptop.env)[1], "--yes", "--json"]
+    return scene.max, ["msg", "--json", "device", "accept", keys.device(laptop.env)[1]]
 
 
 def accepted(scene: Scene, _outcome: crash.Outcome) -> None:
@@ -208,6 +208,7 @@ def explore(name: str, tmp_path: Path, choose: Callable[[int, crash.Point], list
         (one.person.mail / "started").unlink()
     template = root.rename(tmp_path / "template")
     calls = 0
+    typed = f"{args[-1][-4:]}\n" if name == "accept" else ""  # the last group of the key, with which a person says yes
 
     def faults(_number: int, point: crash.Point) -> list[str]:
         nonlocal calls
@@ -222,7 +223,8 @@ def explore(name: str, tmp_path: Path, choose: Callable[[int, crash.Point], list
         nothing_left(scene)
 
     with crash.Starter() as starter:
-        crash.explore(starter, crash.Act(who.person.root, who.env, args), template, root, faults, judge)
+        act = crash.Act(who.person.root, who.env, args, typed, terminal=typed != "")
+        crash.explore(starter, act, template, root, faults, judge)
     return calls
 
 

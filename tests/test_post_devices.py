@@ -63,17 +63,16 @@ def test_add_accept_add(tmp_path: Path) -> None:
     shown = recipient(laptop)
     laptop.person.refused(1, "not-set-up", "list")
     assert laptop.person.json("device", "add", "--address", ADDRESSES["max"], "--store", max_.url)["recipient"] == shown
-    max_.person.refused(2, "not-verified", "device", "accept", shown)  # nobody is at a terminal
+    max_.person.refused(2, "not-confirmed", "device", "accept", shown)  # nobody is at a terminal
     assert not [key for key in letters.stored(max_.url, f"dir/{max_.uid}/") if key.endswith("/2.json")]
-    said = max_.person.said("device", "accept", shown, "--yes")
-    assert "On the new device" in said
-    told = laptop.person.json("device", "add", "--address", ADDRESSES["max"], "--store", max_.url, "--yes")
+    assert "On the new device" in max_.person.typed("device", "accept", shown)
+    told = json.loads(laptop.person.typed("device", "--json", "add").splitlines()[-1])
     assert told["complete"] is True
     assert told["fingerprint"] == seal.fingerprint(max_.keys.verify_key)
     assert (laptop.uid, laptop.keys.seed) == (max_.uid, max_.keys.seed)
     assert laptop.keys.identity != max_.keys.identity
     laptop.person.refused(1, "not-set-up", "device", "add", "--address", ADDRESSES["max"], "--store", max_.url)
-    max_.person.said("device", "accept", shown, "--yes")  # the same once more
+    max_.person.typed("device", "accept", shown)  # the same once more
     alex.sync()
     assert [one["devices"] for one in alex.person.json("users")["people"] if one["name"] == "max"] == [2]
     assert people.waits(alex.known(), max_.uid) == ""
@@ -270,13 +269,3 @@ def test_a_grant_of_somebody_else(tmp_path: Path) -> None:
     device.accept(max_.home, max_.env, max_.url, shown)
     complete(laptop, max_)
     assert laptop.sync()["refused"] == {}
-
-
-def test_nobodys_silence_is_a_yes(tmp_path: Path) -> None:
-    """Where nobody is at a terminal a new device takes no key for its own, and an old one lets nobody in."""
-    max_, _ = letters.writers(tmp_path, "max", "alex")
-    laptop = begin(tmp_path, max_.url)
-    max_.person.refused(2, "not-verified", "device", "accept", recipient(laptop))
-    device.accept(max_.home, max_.env, max_.url, recipient(laptop))
-    laptop.person.refused(2, "not-verified", "device", "add", "--address", ADDRESSES["max"], "--store", max_.url)
-    assert not (laptop.person.config / "identity.json").exists()

@@ -117,11 +117,11 @@ def test_held_letters_in_a_narrow_listing(tmp_path: Path, pair: list[Writer]) ->
     document = letters.draft(max_, alex, "held", id=made(-10))
     letters.put(max_.url, letter.letter_key(max_.uid, alex.uid, document["id"]), letters.sealed(document, max_, alex))
     alex.sync()
-    alex.person.said("verify", "max", "--fingerprint", seal.fingerprint(eve.keys.verify_key))
+    alex.person.typed("verify", "max", "--fingerprint", seal.fingerprint(eve.keys.verify_key))
     now = int(time.time())
     remember(alex, narrow_at=now, swept_at=now, seen={max_.uid: made(0)})
     assert len(alex.sync()["held"]) == 1
-    alex.person.said("verify", "max", "--fingerprint", seal.fingerprint(max_.keys.verify_key))
+    alex.person.typed("verify", "max", "--fingerprint", seal.fingerprint(max_.keys.verify_key))
     assert alex.sync()["fetched"] == {"max@bonnard.ai": 1}
     assert alex.sync()["held"] == {}
 

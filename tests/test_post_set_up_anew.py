@@ -13,7 +13,7 @@ def test_what_waits_goes_to_whoever_was_verified(tmp_path: Path) -> None:
     """A letter written to the old key goes to the new one once a person has verified it, and to nobody before."""
     max_, alex = letters.writers(tmp_path, "max", "alex")
     anew = Writer(people.Person("alex", people.person(tmp_path, "alex-anew").root), alex.url)
-    anew.person.set_up(alex.url)
+    anew.person.typed("setup", "--address", people.ADDRESSES["alex"], "--store", alex.url, "--yes")
     max_.send(alex, "Are you there?", max_.file("a.txt", b"a"))
     came = max_.sync()
     assert list(came["waiting"].values()) == ["more than one person claims the address alex@bonnard.ai"]

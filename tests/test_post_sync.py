@@ -95,8 +95,8 @@ def test_two_devices_push_at_once(tmp_path: Path, pair: list[Writer]) -> None:
     max_, alex = pair
     laptop = Writer(person(tmp_path, "laptop"), max_.url)
     laptop.person.said("device", "add", "--address", "max@bonnard.ai", "--store", max_.url)
-    max_.person.said("device", "accept", keys.device(laptop.env)[1], "--yes")
-    laptop.person.said("device", "add", "--address", "max@bonnard.ai", "--store", max_.url, "--yes")
+    max_.person.typed("device", "accept", keys.device(laptop.env)[1])
+    laptop.person.typed("device", "add")
     quiet(max_, laptop)
     for number in range(5):
         for one in (max_, laptop):

@@ -76,7 +76,7 @@ def test_no_fingerprint_of_who_is_verified(pair: list[Writer]) -> None:
     """Who was verified before the first message is not introduced again; `msg users` tells them from the others."""
     max_, alex = pair
     assert "first use" in max_.person.said("users")
-    max_.person.said("verify", "alex", "--fingerprint", fingerprint(alex).upper())
+    max_.person.typed("verify", "alex", "--fingerprint", fingerprint(alex).upper())
     assert max_.person.run("alex", SAFE).stderr == ""
     told = {one["name"]: (one["verified"], one["fingerprint"]) for one in max_.person.json("users")["people"]}
     assert told["alex"] == (True, fingerprint(alex))
@@ -109,10 +109,8 @@ def test_a_changed_key_waits(pair: list[Writer]) -> None:
     assert "letters" in max_.person.json("read")  # what came before may be read; the receipt waits
     max_.sync()
     assert letters.stored(max_.url, f"from/{max_.uid}/") == {}
-    error = max_.person.refused(2, "not-verified", "verify", "alex", "--fingerprint", before)
-    assert "not the fingerprint" in error["message"]
-    max_.person.refused(2, "not-verified", "verify", "alex")  # nobody is at a terminal
-    assert max_.person.json("verify", "alex", "--fingerprint", fingerprint(alex))["verified"] is True
+    assert "not the fingerprint" in max_.person.typed("verify", "alex", "--fingerprint", before, status=2)
+    assert before not in max_.person.typed("verify", "alex", "--fingerprint", fingerprint(alex))
     came = max_.sync()
     assert (came["held"], came["waiting"]) == ({}, {})
     assert max_.texts() == ["with the old key", "with the new key"]
@@ -132,10 +130,10 @@ def test_a_key_that_changes_while_it_is_compared(pair: list[Writer]) -> None:
     new_key(alex)
     alex.sync()
     max_.sync()
-    max_.person.refused(2, "not-verified", "verify", "alex", "--fingerprint", compared)
+    assert "not the fingerprint" in max_.person.typed("verify", "alex", "--fingerprint", compared, status=2)
     with pytest.raises(NotVerified, match="changed meanwhile"):  # it has changed behind the look of the command
         directory.verify(max_.home, alex.uid, compared)
-    max_.person.said("verify", "alex", "--fingerprint", fingerprint(alex))
+    max_.person.typed("verify", "alex", "--fingerprint", fingerprint(alex))
     assert [one["waits"] for one in max_.person.json("users")["people"]] == [None, None]
 
 
@@ -163,7 +161,7 @@ def test_an_entry_in_my_name(pair: list[Writer]) -> None:
     keys.rename(alex.env, "alex@bonnard.ai", "alexander")  # what alex says next follows from it, and is their own
     assert alex.sync()["error"] is None
     assert max_.sync()["refused"] == {}
-    max_.person.said("verify", "alex", "--fingerprint", fingerprint(alex))
+    max_.person.typed("verify", "alex", "--fingerprint", fingerprint(alex))
     assert max_.person.json("alexander", SAFE)["to"] == alex.uid
 
 
@@ -184,11 +182,11 @@ def test_two_claim_one_address(tmp_path: Path, pair: list[Writer]) -> None:
     assert set(came["held"].values()) == {"more than one person claims the address alex@bonnard.ai"}
     assert (len(came["held"]), came["fetched"]) == (2, {})
     max_.person.refused(2, "not-verified", "alex@bonnard.ai", "now")
-    error = max_.person.refused(2, "not-verified", "verify", "alex", "--yes")
-    assert fingerprint(alex) in error["message"]
-    assert fingerprint(other) in error["message"]
-    max_.person.refused(2, "not-verified", "verify", "alex", "--fingerprint", fingerprint(max_))
-    max_.person.said("verify", "alex", "--fingerprint", fingerprint(alex))
+    shown = max_.person.typed("verify", "alex", status=2)
+    assert fingerprint(alex) in shown
+    assert fingerprint(other) in shown
+    max_.person.typed("verify", "alex", "--fingerprint", fingerprint(max_), status=2)
+    max_.person.typed("verify", "alex", "--fingerprint", fingerprint(alex))
     came = max_.sync()
     assert (came["waiting"], len(came["held"])) == ({}, 1)
     assert max_.texts() == ["from alex"]
@@ -196,7 +194,7 @@ def test_two_claim_one_address(tmp_path: Path, pair: list[Writer]) -> None:
     other.sync()
     assert (alex.texts(), other.texts()) == ([SAFE], [])
     # The other way round: one address is one person.
-    max_.person.said("verify", "alex", "--fingerprint", fingerprint(other))
+    max_.person.typed("verify", "alex", "--fingerprint", fingerprint(other))
     assert sorted(one["verified"] for one in max_.known().values()) == [False, False, True]
     max_.sync()
     assert max_.texts() == ["from alex", "from eve"]

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
-from support.cli import ORDINARY, PATIENCE, ROOT
+from support.cli import ALONE, ORDINARY, PATIENCE, ROOT
 
 PROGRAM = ROOT / "scripts/agent_team_os/__main__.py"
 HOOKS = ROOT / "scripts/agent_team_os/hooks/__main__.py"
@@ -63,7 +63,7 @@ _CREATES = re.compile(r"O_(CREAT|TRUNC|WRONLY|RDWR|APPEND)")
 class Act(NamedTuple):
     """A command: where (inside the folder that is watched), with which variables, its arguments and its script.
 
-    `limit` is how large a file it may make.
+    `stdin` is typed where it is at a `terminal`; `limit` is how large a file it may make.
     """
 
     cwd: Path
@@ -72,6 +72,7 @@ class Act(NamedTuple):
     stdin: str = ""
     script: Path = PROGRAM
     limit: Optional[int] = None
+    terminal: bool = False
 
 
 class Point(NamedTuple):
@@ -100,7 +101,7 @@ class Starter:
 
     def __enter__(self) -> Starter:
         command = [
-            *ORDINARY, sys.executable, "-I", "-S", str(Path(__file__).parent / "crash_starter.py"),
+            *ORDINARY, *ALONE, sys.executable, "-I", "-S", str(Path(__file__).parent / "crash_starter.py"),
             str(ROOT / "scripts"), sysconfig.get_path("purelib"),
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})
@@ -152,7 +153,7 @@ class Starter:
     def _give(self, act: Act, watched: bool) -> None:
         job = {
             "script": str(act.script), "args": list(act.args), "cwd": str(act.cwd), "env": act.env,
-            "stdin": act.stdin, "limit": act.limit, "watched": watched,
+            "stdin": act.stdin, "limit": act.limit, "watched": watched, "terminal": act.terminal,
         }  # fmt: skip
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(job).encode() + b"\n")

@@ -3,9 +3,9 @@
 A test of hundreds of kills would else wait for hundreds of interpreters to start. Nothing imports this file;
 `support.crash.Starter` runs it with the options of the launcher: python -I -S crash_starter.py SCRIPTS SITE.
 
-A job: {"script", "args", "cwd", "env", "stdin", "limit" or null, "watched"}. The answer is one line when the process
-has ended, {"status", "stdout", "stderr"}; before it, for a job that is watched, its {"pid"} when it stands still, to go
-on at a SIGCONT.
+A job: {"script", "args", "cwd", "env", "stdin", "limit" or null, "watched", "terminal"}. The answer is one line when
+the process has ended, {"status", "stdout", "stderr"}; before it, for a job that is watched, its {"pid"} when it stands
+still, to go on at a SIGCONT.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
 
 def serve(job: dict[str, Any], libc: ctypes.CDLL) -> None:
     """Fork the process of a job and see it to its end."""
-    pipes = [os.pipe() for _ in range(3)]
+    pipes = [os.openpty()[::-1] if job["terminal"] else os.pipe(), os.pipe(), os.pipe()]
     (given, giving), (reading_out, out), (reading_err, err) = pipes
     os.write(giving, job["stdin"].encode())
     pid = os.fork()
@@ -55,7 +55,7 @@ def serve(job: dict[str, Any], libc: ctypes.CDLL) -> None:
             become(job, (given, out, err), [end for pipe in pipes for end in pipe], libc)
         finally:
             os._exit(99)  # it ends by itself, else it is no program of ours
-    for end in (given, giving, out, err):
+    for end in (given, out, err, *(() if job["terminal"] else (giving,))):  # of a terminal it would take what was typed
         os.close(end)
     if job["watched"]:
         os.waitpid(pid, os.WUNTRACED)
@@ -65,6 +65,8 @@ def serve(job: dict[str, Any], libc: ctypes.CDLL) -> None:
         with open(end, encoding="utf-8", errors="backslashreplace") as file:
             texts.append(file.read())
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if job["terminal"]:
+        os.close(giving)
     tell({"status": status, "stdout": texts[0], "stderr": texts[1]})
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ from typing import Any, Optional, Union
 
 import jsonschema
 
-from support.cli import ROOT, ato, environment
+from support.cli import PROGRAM, ROOT, ato, environment
+from support.seat import Seat
 
 ERROR = json.loads((ROOT / "schemas/error.schema.json").read_bytes())
+_KEY = re.compile(r"(?:[0-9a-f]{4} ){7}([0-9a-f]{4})|age1[0-9a-z]{54}([0-9a-z]{4})")
 ADDRESSES = {"max": "max@bonnard.ai", "alex": "alex@bonnard.ai", "eve": "eve@bonnard.ai"}
 
 
@@ -81,6 +84,21 @@ class Person:
         assert document["error"]["code"] == code, document
         error: dict[str, str] = document["error"]
         return error
+
+    def typed(self, *args: str, group: str = "", status: int = 0) -> str:
+        """What `ato msg ARGS` shows a person at a terminal, who types the last group of the key shown, or `group`.
+
+        With another status and no `group` nothing is typed, since nothing is asked.
+        """
+        (self.mail / "started").unlink(missing_ok=True)
+        with Seat(self.environment, self.root, [*PROGRAM, "msg", *args]) as seat:
+            if not status or group:
+                seat.wait_for("its last 4 characters: ")
+                *_, shown = _KEY.findall(seat.shown.decode())
+                seat.type((group or "".join(shown)) + "\n")
+            ended, text = seat.end()
+        assert ended == status, text
+        return text
 
     def set_up(self, store: str, **env: str) -> dict[str, Any]:
         """`msg setup` as a script does it; what it says."""

@@ -7,7 +7,7 @@ import os
 import click
 
 from ..mail import person
-from ..protocol.errors import NotConfirmed, NotVerified
+from ..protocol.errors import NotConfirmed
 from . import output
 
 
@@ -18,13 +18,15 @@ def check(act: str, *words: str) -> None:
     person.check(act, os.environ, shlex.join(words), output.program())
 
 
-def retype(shown: str, key: str) -> None:
-    """Show what it is about, and let the person type the last group of a key; NotVerified for anything else."""
-    output.note("{}", shown)
-    group = key.rsplit(maxsplit=1)[-1] if " " in key else key[-4:]
-    typed = click.prompt(f"Type the last group of it, {len(group)} characters, to say yes", err=True, default="")
-    if typed.strip().lower() != group.lower():
-        raise NotVerified("that is not the last group, so nothing was changed", "Compare it, then call this again.")
+def retype(key: str, words: str, *values: str) -> None:
+    """Show what it is about and let the person type the last group of a key that was shown; else NotConfirmed."""
+    output.note(words, *values)
+    question = "To say yes, type the last group of the key, its last 4 characters"
+    typed = click.prompt(question, default="", show_default=False, err=True)
+    if typed.strip().lower() != key[-4:].lower():
+        raise NotConfirmed(
+            "that is not the last group of the key, so nothing was changed", "Compare the key, then call this again."
+        )
 
 
 def agree(question: str, refusal: str) -> None:

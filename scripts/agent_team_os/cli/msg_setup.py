@@ -36,12 +36,13 @@ _YES = click.option("--yes", is_flag=True, help="Answer every question with its 
 def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_json: bool) -> None:
     """Set up mail between people: who you are, and which store all of you share.
 
-    Asks at most three questions. Can be called again, to change an answer or to try the store.
+    Asks at most three questions, and whether an address that another key has is yours. Can be called again, to change
+    an answer or to try the store; not in a session.
     """
     from ..post import seal, store
 
     here = Here(as_json, set_up=False)
-    gate.check("msg setup", "msg", "setup")
+    gate.check("msg setup", "msg", "setup", *_options(address=address, name=name, store=url))
     seal.require()
     store.require()
     before = me.known(os.environ) or {}
@@ -56,23 +57,24 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
     url = ask("Store (a shared folder, or s3://bucket/prefix)", known, "--store", store.check_url, url)
     # A folder that was a store and is none any more is away, and not to be made anew.
     made = url != known and post_setup.make_store(url)
+    rival = error = ""
+    try:
+        rival = post_setup.rival(here.home, os.environ, url, address)
+    except StoreFailed as failed:  # which is no reason not to make the keys
+        error = failed.words()
+    if rival:  # before there is a key here, which would be in the way of another device's
+        words = "{} is in the directory already, with the key {}\nOn a second device, call instead: ato msg device add"
+        output.note(words, address, rival)
+        gate.check("msg claim", "msg", "setup", *_options(address=address, name=name, store=url))
+        gate.retype(rival, "Is that key yours and lost? This device's takes its place, and others have to verify it.")
     mine = post_setup.identify(os.environ, address, name)
-    findings, error = post_setup.try_store(os.environ, mine, url)
+    findings, error = ([], error) if error else post_setup.try_store(os.environ, mine, url)
     # The map goes on naming a store that works.
     unfit = " ".join(findings) or (error if known not in ("", url) else "")
     if not unfit:
         post_setup.settle(here.home, url)
     if not unfit and not error:
-        try:
-            error = post_setup.publish(here.home, os.environ, url)
-        except people.AddressTaken as taken:
-            gate.check("msg claim", "msg", "setup")
-            gate.retype(
-                f"{taken.message}\nOn a second device of yours, call there instead: ato msg device add\n"
-                f"If that key is yours and lost, this one can replace it: {post_setup.fingerprint(mine)}",
-                post_setup.fingerprint(mine),
-            )
-            error = post_setup.publish(here.home, os.environ, url, claim=True)
+        error = post_setup.publish(here.home, os.environ, url, claim=bool(rival))
     fingerprint = post_setup.fingerprint(mine)
     if here.as_json:
         output.emit({
@@ -93,6 +95,11 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
         output.note("The store cannot be used yet: {}. The next sync tries again.", show.one_line(error, 400))
     elif not here.as_json:
         output.say("Next: {} msg users, then {} msg NAME TEXT", here.ato, here.ato)
+
+
+def _options(**given: str | None) -> list[str]:
+    """The options that were given, as words of a call."""
+    return [word for name, value in given.items() if value is not None for word in (f"--{name}", value)]
 
 
 class _Ask:
@@ -123,14 +130,15 @@ class _Ask:
 @click.option("--fingerprint", metavar="F", help="The fingerprint they told you; needed where two claim one address.")
 @_AS_JSON
 def verify(who: str, fingerprint: str | None, as_json: bool) -> None:
-    """Say that a key is a person's own, at a terminal outside of sessions.
+    """Say that a key is a person's own.
 
-    Compare the fingerprint with what they see in `msg setup` or `msg users`, on the telephone or face to face.
+    Compare the fingerprint with what they see in `msg setup` or `msg users`, on the telephone or face to face, and type
+    its last group. Takes a person at a terminal outside of sessions.
     """
     from ..post import directory as entries
 
     here = Here(as_json)
-    gate.check("msg verify", "msg", "verify", who)
+    gate.check("msg verify", "msg", "verify", who, *_options(fingerprint=fingerprint))
     directory = people.load(here.home)
     uid = people.find(directory, who, here.me["uid"])
     if uid == here.me["uid"]:
@@ -148,8 +156,8 @@ def verify(who: str, fingerprint: str | None, as_json: bool) -> None:
                           "Ask the right one, then: ato msg verify NAME --fingerprint F")  # fmt: skip
     (uid,) = claims
     entry = entries.last(directory[uid])["entry"]  # with another key there may come another address
-    shown = f"{show.one_line(entry['name'])}, {entry['address']}, has the key {prints[uid]}. Do they say the same?"
-    gate.retype(shown, prints[uid])
+    shown = "{}, {}, has the key {}\nDo they say the same?"
+    gate.retype(prints[uid], shown, entry["name"], entry["address"], prints[uid])
     verified = entries.verify(here.home, uid, prints[uid])["verified"]
     if not verified:
         before = directory[uid]["entry"]["address"]
@@ -186,11 +194,16 @@ def device(context: click.Context, as_json: bool) -> None:
 @_YES
 @_AS_JSON
 def add(address: str | None, url: str | None, fingerprint: str | None, yes: bool, as_json: bool) -> None:
-    """Begin, and then complete, on the new device."""
+    """Begin, and then complete, on the new device.
+
+    Completing takes a person at a terminal outside of sessions, who types the last group of the other device's key.
+    """
     from ..post import device as devices
     from ..post import seal, store
 
     here = Here(as_json, set_up=False)
+    call = ["msg", "device", "add", *_options(address=address, store=url, fingerprint=fingerprint)]
+    gate.check("msg setup", *call)
     seal.require()
     store.require()
     devices.check_new(os.environ)
@@ -217,9 +230,10 @@ def add(address: str | None, url: str | None, fingerprint: str | None, yes: bool
                  "Then here once more: ato msg device add"]  # fmt: skip
     else:
         (found,) = left
-        gate.check("msg device add", "msg", "device", "add")
+        gate.check("msg device add", *call)
         mark = seal.fingerprint(found["verify_key"])
-        gate.retype(f"{found['address']} has the key {mark}. Does your other device show the same in msg setup?", mark)
+        shown = "{} has the key {}\nDoes your other device show the same in msg setup?"
+        gate.retype(mark, shown, found["address"], mark)
         devices.adopt(here.home, os.environ, found)
         notice.refresh(here.home, os.environ, pause=0.0)
         document = {"recipient": recipient, "address": address, "complete": True, "fingerprint": mark}
@@ -245,16 +259,16 @@ def _plain(fingerprint: str) -> str:
 @click.argument("recipient", metavar="KEY")
 @_AS_JSON
 def accept(recipient: str, as_json: bool) -> None:
-    """Let a new device read and write as you; call this on the one that is set up, at a terminal.
+    """Let a new device read and write as you; call this on the one that is set up.
 
-    KEY is what the new device shows.
+    KEY is what the new device shows. Takes a person at a terminal outside of sessions, who types its last group.
     """
     from ..post import device as devices
 
     here = Here(as_json)
     gate.check("msg device accept", "msg", "device", "accept", recipient)
     devices.check_key(recipient)
-    gate.retype(f"Let the device {recipient} read your mail and write in your name?", recipient)
+    gate.retype(recipient, "The new device has the key {}\nLet it read your mail and write in your name?", recipient)
     devices.accept(here.home, os.environ, here.url, recipient)
     if here.as_json:
         output.emit({"recipient": recipient})

@@ -12,7 +12,7 @@ from typing import Any
 from ..protocol import schemas
 from ..protocol.errors import InvalidLetter, NotSetUp, StoreFailed
 from ..storage import lock
-from . import box, directory, keys, letter, listing, me, notice, people, push, seal, spool, store, sync, trip
+from . import directory, keys, letter, listing, me, notice, push, seal, spool, store, sync, trip
 
 _GRANTS = 20  # looked at of one person, the last ones
 
@@ -33,7 +33,7 @@ def accept(home: str, environ: Mapping[str, str], url: str, recipient: str) -> N
     check_key(recipient)
     mine = keys.load(environ)
     with lock.guard(home, sync.LOCK):
-        one = _trip(home, environ, url, mine)
+        one = trip.open_trip(home, environ, url, mine)
         listed = dict(one.store.keys(f"{letter.ROOT}dir/"))
         listing.entries(one, listed)
         push.entry(one, listed)
@@ -68,7 +68,7 @@ def find(home: str, environ: Mapping[str, str], url: str, address: str) -> list[
     left: list[dict[str, Any]] = []
     with lock.guard(home, sync.LOCK):
         spool.prepare(home)
-        one = _trip(home, environ, url, mine)
+        one = trip.open_trip(home, environ, url, mine)
         listing.entries(one, dict(one.store.keys(f"{letter.ROOT}dir/")))
         for uid, about in one.known.items():
             entry = about["entry"]
@@ -109,11 +109,5 @@ def check_new(environ: Mapping[str, str]) -> None:
     """NotSetUp if this device is set up already."""
     mine = me.known(environ)
     if mine is not None:
-        raise NotSetUp(f"this device is {mine['address']} already", "On the new device call: ato msg device add")
-
-
-def _trip(home: str, environ: Mapping[str, str], url: str, mine: keys.Keys) -> trip.Trip:
-    return trip.Trip(
-        home, mine, store.open_store(url, environ), people.load(home), box.Index(home), spool.Sent(home),
-        trip.load_state(home, url),
-    )  # fmt: skip
+        hint = f"Call it on the new device. If this is the new one, first move {me.folder(environ)} away."
+        raise NotSetUp(f"this device is {mine['address']} already", hint)

@@ -67,6 +67,12 @@ def _fits(place: str, name: str, same: bool) -> None:
         )
 
 
+def uid(environ: Mapping[str, str]) -> str:
+    """Who this would be with the signing key there is, also where that is all there is; empty without one."""
+    seed = _seed(me.folder(environ))
+    return "" if seed is None else seal.uid_of(seal.verify_key_of(seed))
+
+
 def make(environ: Mapping[str, str], address: str, name: str) -> Keys:
     """Set up this person: make the keys that are missing, and keep what is there, the address and name too.
 

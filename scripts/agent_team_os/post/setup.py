@@ -9,6 +9,7 @@ from typing import Any
 from ..mail import git
 from ..protocol.errors import InvalidLetter, LockBusy, StoreFailed
 from ..storage import home as homes
+from ..storage import lock
 from . import keys, letter, me, notice, seal, spool
 
 
@@ -26,6 +27,27 @@ def name_from(address: str) -> str:
     """The name a person with this address would have: what stands before the @, where that can be a name."""
     name = address.partition("@")[0].partition("+")[0].strip("._-%").replace("%", "-")[:32]
     return "" if name in me.VERBS else name
+
+
+def rival(home: str, environ: Mapping[str, str], url: str, address: str) -> str:
+    """The fingerprint of another key that has an address which this person does not have yet; empty for none.
+
+    Changes nothing but what this home knows of others. StoreFailed; while another sync is at work it is empty too,
+    and the sync that would publish the address asks again.
+    """
+    from . import directory, listing, sync, trip
+
+    mine = (me.known(environ) or {}).get("uid") or keys.uid(environ)
+    homes.make(home)
+    try:
+        with lock.guard(home, sync.LOCK):
+            spool.prepare(home)
+            asked = trip.open_trip(home, environ, url, keys.Keys(mine, address, "", "", b"", "", ""))
+            listing.entries(asked, dict(asked.store.keys(f"{letter.ROOT}dir/")))
+    except LockBusy:
+        return ""
+    those = {uid: about for uid, about in asked.known.items() if about["entry"]["address"] == address}
+    return "" if mine in those else next(map(directory.fingerprint, those.values()), "")
 
 
 def identify(environ: Mapping[str, str], address: str, name: str) -> keys.Keys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -182,6 +182,12 @@ class Trip:
                 f"the store {self.store.url} keeps {'nothing' if kept is None else f'{kept} bytes'} under {key} "
                 f"instead of the {len(data)} bytes it was given", "Check the store: ato msg setup",
             )  # fmt: skip
+
+
+def open_trip(home: str, environ: Mapping[str, str], url: str, mine: Keys) -> Trip:
+    """One that is not a whole sync. The lock of syncs must be held; StoreFailed."""
+    opened = store.open_store(url, environ)
+    return Trip(home, mine, opened, people.load(home), box.Index(home), spool.Sent(home), load_state(home, url))
 
 
 def state_path(home: str) -> str:
