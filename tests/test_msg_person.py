@@ -10,7 +10,7 @@ from typing import Any, Optional
 import pytest
 
 from agent_team_os.mail.person import MARKS
-from agent_team_os.post import device, keys, seal
+from agent_team_os.post import device, directory, keys, seal
 from support import letters
 from support.cli import PROGRAM
 from support.letters import Writer
@@ -46,7 +46,7 @@ def fingerprint(one: Writer) -> str:
     return seal.fingerprint(one.keys.verify_key)
 
 
-def everything(one: Writer) -> object:
+def everything(one: Writer) -> tuple[dict[str, bytes], list[str], dict[str, bytes]]:
     """What a yes could have changed: the keys and whose they are, who is verified, and all that others see."""
     files = {path.name: path.read_bytes() for path in one.person.config.glob("*") if path.is_file()}
     return files, sorted(uid for uid, who in one.known().items() if who["verified"]), letters.stored(one.url, "")
@@ -114,6 +114,23 @@ def test_a_terminal(act: str, calls: Calls) -> None:
     assert everything(who) == before
     assert key in who.person.typed(*words)
     assert everything(who) != before
+
+
+def test_what_changes_while_it_is_asked(two: list[Writer]) -> None:
+    """A yes is to the key and the address that were shown: whoever takes another address meanwhile is not verified."""
+    max_, alex = two
+    eve = letters.writer(max_.person.root.parent, max_.url, "eve")
+    max_.sync()
+    directory.verify(max_.home, alex.uid, fingerprint(alex))
+    before = everything(max_)[1]
+    with Seat(max_.env, max_.person.root, [*PROGRAM, "msg", "verify", "eve"]) as seat:
+        seat.wait_for("its last 4 characters: ")
+        letters.publish(eve, eve.keys, address=ADDRESSES["alex"])
+        max_.sync()
+        seat.type(fingerprint(eve)[-4:] + "\n")
+        status, shown = seat.end()
+    assert (status, "changed meanwhile" in shown) == (2, True), shown
+    assert everything(max_)[1] == before == [alex.uid]
 
 
 def test_an_option_that_says_yes(two: list[Writer]) -> None:

@@ -158,7 +158,7 @@ def verify(who: str, fingerprint: str | None, as_json: bool) -> None:
     entry = entries.last(directory[uid])["entry"]  # with another key there may come another address
     shown = "{}, {}, has the key {}\nDo they say the same?"
     gate.retype(prints[uid], shown, entry["name"], entry["address"], prints[uid])
-    verified = entries.verify(here.home, uid, prints[uid])["verified"]
+    verified = entries.verify(here.home, uid, prints[uid], entry["address"])["verified"]
     if not verified:
         before = directory[uid]["entry"]["address"]
         raise NotVerified(

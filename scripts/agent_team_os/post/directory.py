@@ -75,19 +75,18 @@ def learn(known: people.Directory, uid: str, data: bytes) -> None:
     about["changed"] = fresh
 
 
-def verify(home: str, uid: str, compared: str) -> dict[str, Any]:
+def verify(home: str, uid: str, compared: str, address: str | None = None) -> dict[str, Any]:
     """A person has compared this fingerprint: trust the key it belongs to; returns what is known of the person.
 
-    NotVerified if the key is another one by now. Who claims the same address is trusted no longer: one address is one
-    person.
+    NotVerified if the key, or the `address` they were shown with it, is another one by now. Who claims the same
+    address is trusted no longer: one address is one person.
     """
 
     def edit(known: people.Directory) -> None:
         about = known[uid]
-        if fingerprint(about) != compared:
-            raise NotVerified(
-                "the key has changed meanwhile", "Compare again: ato msg verify " + people.handle(known, uid)
-            )
+        if fingerprint(about) != compared or address not in (None, last(about)["entry"]["address"]):
+            again = "Compare again: ato msg verify " + people.handle(known, uid)
+            raise NotVerified("the key or the address has changed meanwhile", again)
         about["verified"] = True
         if about.get("changed"):
             people.take(about, about["changed"])
