@@ -47,6 +47,7 @@ def mounted(team: Team, mount: str, script: str) -> list[tuple[int, str, str]]:
 def test_a_read_only_home_is_listed_and_read(team: Team) -> None:
     """On a disk mounted read-only mail is shown and stays; sending is exit 73 with one plain line."""
     sent = team.ask("ops", "dev")
+    (team.root / "new").mkdir()
     home = shlex.quote(str(team.home))
     listed, read, again, refused, joined, trace, doctor = mounted(
         team,
@@ -56,7 +57,7 @@ def test_a_read_only_home_is_listed_and_read(team: Team) -> None:
         dev: read --json
         dev: read
         dev: send ops question --field question=Why?
-        dev: join other --path ../ops
+        dev: join other --path ../new
         dev: trace {sent["id"]}
         dev: doctor --json
         """,

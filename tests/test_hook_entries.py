@@ -42,11 +42,12 @@ def start(
     folder.mkdir(exist_ok=True)
     env = {**environment(tmp_path), **({} if root is None else {"CLAUDE_PLUGIN_ROOT": root})}
     if inner:
-        tools = tmp_path / f"bin-{inner}"
-        tools.mkdir(exist_ok=True)
-        if not (tools / "sh").exists():
-            (tools / "sh").symlink_to(str(shutil.which(inner)))
-        env["PATH"] = f"{tools}:{env['PATH']}"
+        tool = tmp_path / f"bin-{inner}" / "sh"  # as which it behaves like one
+        if not tool.parent.exists():
+            tool.parent.mkdir()
+            tool.symlink_to(str(shutil.which(inner)))
+        assert "exec /bin/sh -c" in command
+        command = command.replace("/bin/sh", str(tool))
     given = json.dumps(HOSTILE).replace("OUT", str(tmp_path / "out"))
     done = subprocess.run(
         [*ORDINARY, shell, "-c", command], cwd=folder, env=env, input=given.encode(), capture_output=True,
@@ -135,7 +136,9 @@ def test_no_command_of_ours_is_an_interpreter() -> None:
         text = path.read_text(encoding="utf-8")
         assert '"args"' not in text
         for command in re.findall(r'"command": "((?:[^"\\]|\\.)*)"', text):
-            assert re.fullmatch(r"""exec sh -c '[^']*' \\"\$CLAUDE_PLUGIN_ROOT/hooks/run\\" \w+ 2>/dev/null""", command)
+            assert re.fullmatch(
+                r"""exec /bin/sh -c '[^']*' \\"\$CLAUDE_PLUGIN_ROOT/hooks/run\\" \w+ 2>/dev/null""", command
+            )
 
 
 def test_codex_has_no_hooks_of_ours() -> None:

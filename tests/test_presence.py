@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 
 from conftest import Team, tree
+from support import plans
 from support.cli import ROOT
 
 SESSION = json.loads((ROOT / "schemas/session.schema.json").read_bytes())
@@ -368,5 +369,5 @@ def test_a_session_further_up_does_not_take_the_folder_of_another_agent(team: Te
     assert team.run("dev", "hook", "SessionStart", stdin=start).returncode == 0
     (team.root / "dev/web").mkdir()
     assert team.json("dev/web", "whoami")["session"] == "dev/dev"
-    assert team.run("dev/web", "join", "web").returncode == 0
+    assert plans.at_terminal(team, "dev/web", "join", "web")[0] == 0
     assert team.json("dev/web", "whoami")["session"] == "web/web"

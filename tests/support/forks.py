@@ -127,4 +127,5 @@ def hook(event: str, agent: str = "dev", **given: Any) -> Call:
 def slash(line: str, agent: str = "dev") -> Call:
     """A slash command of ours, as it is typed."""
     name, _, rest = line.partition(" ")
-    return hook("UserPromptExpansion", agent, command_name=f"agent-team-os:{name[1:]}", command_args=rest)
+    asked = {"command_name": f"agent-team-os:{name[1:]}", "command_args": rest, "command_source": "plugin"}
+    return hook("UserPromptExpansion", agent, **asked)

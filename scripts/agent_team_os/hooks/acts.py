@@ -12,7 +12,7 @@ from collections import namedtuple
 from .. import text
 from ..bus import Bus
 from ..mail import halt, identity
-from ..orchestration import gods, launch, notice, pages, plans
+from ..orchestration import gods, notice, pages, plans
 from ..protocol import agentmap, frame, show
 from ..protocol import home as layout
 from ..protocol.errors import NotConfirmed, UnknownAgent, Usage
@@ -192,6 +192,8 @@ def _confirm(bus: Bus, arguments: list[str], _: object) -> Act:
 
 
 def _launch(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:
+    from ..orchestration import launch
+
     plan = plans.load(bus.home, _one("plan launch", arguments, "the plan"))
     opens = "--open" in options
     wanted = launch.sessions(bus.home, bus.map, plan)
