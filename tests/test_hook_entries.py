@@ -110,6 +110,18 @@ def test_a_file_that_is_wrong(name: str, inner: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_a_root_that_leads_into_the_project(tmp_path: Path) -> None:
+    """A relative place of the plugin, which would be one in the project, is none."""
+    bait = tmp_path / "project/hooks"
+    bait.mkdir(parents=True)
+    (bait / "run").write_text(f"touch '{tmp_path}/out'\n")
+    for root in (".", "./", "../project"):
+        env = {**environment(tmp_path), "CLAUDE_PLUGIN_ROOT": root}
+        line = HOOKS["Stop"][0]["hooks"][0]["command"]
+        done = subprocess.run(["sh", "-c", line], cwd=bait.parent, env=env, input=b"{}", check=False, timeout=PATIENCE)
+        assert (done.returncode, (tmp_path / "out").exists()) == (0, False)
+
+
 @pytest.mark.parametrize("kind", ["a folder", "unreadable", "a FIFO", "a loop", "no variable", "an empty variable"])
 def test_no_file_at_all(kind: str, tmp_path: Path) -> None:
     """Nor if there is something else in its place, or nobody says where it is."""

@@ -82,10 +82,10 @@ class Seat:
             self.shown += data
 
     def type(self, text: str) -> None:
-        """Type into the terminal."""
+        """Type into the terminal; nobody is left to read it where the command has ended."""
         assert self._process.stdin is not None
-        self._process.stdin.write(text.encode())
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._process.stdin.fileno(), text.encode())
 
     def end(self) -> tuple[int, str]:
         """The status of the command when it has ended, and all that was shown; without a terminal its stdout."""

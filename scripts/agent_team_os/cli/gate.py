@@ -18,9 +18,8 @@ def check(act: str, *words: str) -> None:
     person.check(act, os.environ, shlex.join(words), output.program())
 
 
-def retype(key: str, words: str, *values: str) -> None:
-    """Show what it is about and let the person type the last group of a key that was shown; else NotConfirmed."""
-    output.note(words, *values)
+def retype(key: str) -> None:
+    """Let the person type the last group of a key that they were shown; NotConfirmed for anything else."""
     question = "To say yes, type the last group of the key, its last 4 characters"
     typed = click.prompt(question, default="", show_default=False, err=True)
     if typed.strip().lower() != key[-4:].lower():

@@ -66,7 +66,8 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
         words = "{} is in the directory already, with the key {}\nOn a second device, call instead: ato msg device add"
         output.note(words, address, rival)
         gate.check("msg claim", "msg", "setup", *_options(address=address, name=name, store=url))
-        gate.retype(rival, "Is that key yours and lost? This device's takes its place, and others have to verify it.")
+        output.note("Is that key yours and lost? This device's takes its place, and others have to verify it.")
+        gate.retype(rival)
     mine = post_setup.identify(os.environ, address, name)
     findings, error = ([], error) if error else post_setup.try_store(os.environ, mine, url)
     # The map goes on naming a store that works.
@@ -156,8 +157,8 @@ def verify(who: str, fingerprint: str | None, as_json: bool) -> None:
                           "Ask the right one, then: ato msg verify NAME --fingerprint F")  # fmt: skip
     (uid,) = claims
     entry = entries.last(directory[uid])["entry"]  # with another key there may come another address
-    shown = "{}, {}, has the key {}\nDo they say the same?"
-    gate.retype(prints[uid], shown, entry["name"], entry["address"], prints[uid])
+    output.note("{}, {}, has the key {}\nDo they say the same?", entry["name"], entry["address"], prints[uid])
+    gate.retype(prints[uid])
     verified = entries.verify(here.home, uid, prints[uid], entry["address"])["verified"]
     if not verified:
         before = directory[uid]["entry"]["address"]
@@ -232,8 +233,8 @@ def add(address: str | None, url: str | None, fingerprint: str | None, yes: bool
         (found,) = left
         gate.check("msg device add", *call)
         mark = seal.fingerprint(found["verify_key"])
-        shown = "{} has the key {}\nDoes your other device show the same in msg setup?"
-        gate.retype(mark, shown, found["address"], mark)
+        output.note("{} has the key {}\nDoes your other device show the same in msg setup?", found["address"], mark)
+        gate.retype(mark)
         devices.adopt(here.home, os.environ, found)
         notice.refresh(here.home, os.environ, pause=0.0)
         document = {"recipient": recipient, "address": address, "complete": True, "fingerprint": mark}
@@ -268,7 +269,8 @@ def accept(recipient: str, as_json: bool) -> None:
     here = Here(as_json)
     gate.check("msg device accept", "msg", "device", "accept", recipient)
     devices.check_key(recipient)
-    gate.retype(recipient, "The new device has the key {}\nLet it read your mail and write in your name?", recipient)
+    output.note("The new device has the key {}\nLet it read your mail and write in your name?", recipient)
+    gate.retype(recipient)
     devices.accept(here.home, os.environ, here.url, recipient)
     if here.as_json:
         output.emit({"recipient": recipient})

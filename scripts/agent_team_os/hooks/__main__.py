@@ -25,6 +25,7 @@ def forget_if_others_can_write(environ: Mapping[str, str]) -> None:
 if __name__ == "__main__":
     # A short program makes no garbage worth collecting; the collector would look at every import for it.
     gc.disable()
+    os.umask(os.umask(0o077) | 0o022)  # what Python compiles for the next start is run then, so others may not write it
     try:
         sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
         from agent_team_os.hooks import dispatch
