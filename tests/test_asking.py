@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from conftest import Team, tree
 from support import asking, plans
 from support.cli import PROGRAM, ROOT, environment
 from support.hooks import LAUNCHER, fire
+from support.seat import Seat
 
 HELPER = ROOT / "scripts/ato"
 
@@ -58,17 +60,84 @@ def test_a_plan(proposed: tuple[Team, str]) -> None:
     """The whole plan is shown, the command that runs instead does nothing, and after the yes the plan is confirmed."""
     team, plan_id = proposed
     question = ask(team, f'"{HELPER}" plan confirm {plan_id[-6:]}')
-    page = question["permissionDecisionReason"]
+    page = question["permissionDecisionReason"] + question["updatedInput"]["command"]
     for words in ("Let this plan out?", plan_id, "Safari users can sign in again", "Mend the redirect, please"):
         assert words in page
     assert question["updatedInput"]["command"].startswith(f": ato {asking.CALL} ")
-    assert question["updatedInput"]["command"].endswith(f" plan confirm {plan_id}")
+    assert f" plan confirm {plan_id} -- '" in question["updatedInput"]["command"]
     told = asking.say_yes(team, question)
     assert f"{plan_id}  confirmed, with the yes of ops/ops" in told
     assert plans.stored(team, plan_id)["confirmation"]["session"] == "ops/ops"
     kept = tree(team.home / "plans")
     assert "confirmed" in asking.done(team, f"ato plan confirm {plan_id}")  # twice is no second yes
     assert tree(team.home / "plans") == kept
+
+
+def test_a_page_that_is_long(team: Team) -> None:
+    """Of a reason the client shows the beginning alone: a longer page stands in the command, whole, and is no program;
+    one that nobody would read to its end is for a terminal."""
+    plans.gods(team)
+    key = "note " + "x" * 60 + " and then $(touch out)"
+    tasks = [plans.task(f"Task {n}", payload={key: "it's\n`touch out` " + "w " * 200}) for n in range(12)]
+    question = ask(team, f"ato plan confirm {plans.propose(team, *tasks)}")
+    command = question["updatedInput"]["command"]
+    assert question["permissionDecisionReason"].endswith("scroll up and read it.")
+    for number in range(12):
+        assert f"Task {number}, please" in command
+    assert command.count("and then $(touch out)") == 12
+    folder = team.root / "ops"
+    for shell in ("dash", "bash", "zsh"):
+        ran = subprocess.run([shell, "-c", command], cwd=folder, capture_output=True, check=False)
+        assert (ran.returncode, ran.stdout, ran.stderr, (folder / "out").exists()) == (0, b"", b"", False)
+    assert "confirmed, with the yes of ops/ops" in asking.say_yes(team, question)
+    longer = plans.propose(team, *(plans.task(f"Task {n}", payload={"a": "w " * 4_000}) for n in range(8)))
+    answer = asking.ask(team, f"ato plan confirm {longer}")
+    assert answer["permissionDecision"] == "deny"
+    assert answer["permissionDecisionReason"].endswith(f"At a terminal: ato plan confirm {longer}")
+
+
+def test_an_agent_that_is_there_already(team: Team) -> None:
+    """What a join changes of an agent is on the page, and no script may do it."""
+    team.map(agents={"ops": {}, "dev": {"domain": "side", "role": "engineer"}})
+    (team.root / "free ").mkdir()
+    call = ["join", "dev", "--domain", "work", "--role", "boss", "--capability", "a" * 300, "--capability", "b"]
+    assert team.run("free ", *call).returncode == 2
+    question = ask(team, f"ato {' '.join(call)} --path '../free '")
+    page = question["permissionDecisionReason"] + question["updatedInput"]["command"]
+    for words in ('"~/free "', "role: boss (now: engineer)", "domain: work (now: side)", "a" * 300, "'b'"):
+        assert words in page.replace("\u2019", "'"), words
+    team.map(agents={"ops": {}, "dev": {"domain": "other", "role": "engineer"}})
+    assert "it is no longer what you were shown" in asking.say_yes(team, question)
+
+
+def test_what_leads_elsewhere_meanwhile(team: Team) -> None:
+    """Another folder than the one shown is never given away, and no owner but the one shown loses it."""
+    link = team.root / "link"
+    link.symlink_to("ops")
+    with Seat(team.env, team.root, [*PROGRAM, "join", "newer", "--path", "link"]) as seat:
+        seat.wait_for("[y/N]")
+        link.unlink()
+        link.symlink_to("dev")
+        seat.type("y\n")
+        assert seat.end()[0] == 0
+    assert [rule["agent"] for rule in the_map(team)["rules"]] == ["newer", "dev"]
+    with Seat(team.env, team.root, [*PROGRAM, "join", "growth", "--path", "dev"]) as seat:
+        seat.wait_for("[y/N]")
+        assert plans.at_terminal(team, "dev", "join", "secure")[0] == 0
+        seat.type("y\n")
+        status, shown = seat.end()
+    assert (status, "has another agent than before" in shown) == (2, True), shown
+
+
+@pytest.mark.parametrize("call", ["join new --path ../new", "drain on"])
+def test_hooks_called_one_after_the_other(call: str, team: Team) -> None:
+    """What a script may do is asked in a session as well: no shell of it can play both hooks."""
+    (team.root / "new").mkdir()
+    question = asking.ask(team, f"ato {call}")
+    before = kept(team)
+    for name, command in BY_HAND.items():
+        assert "not called by the client" in asking.say_yes(team, question, command=command), name
+    assert kept(team) == before
 
 
 def test_a_halt(team: Team) -> None:
@@ -156,7 +225,9 @@ def test_what_is_no_act(team: Team) -> None:
     for call in (
         "ato god status", "ato god", "ato drain status", "ato join --help", "ato plan confirm -h", "ato plan show",
         "ato join", "ato join a b", "ato join Dev", "ato join x --path /nowhere", "ato join x --else y",
-        "ato resume now", "ato plan confirm nothing", "ato msg verify alex", "ato msg device accept age1x",
+        "ato resume now", "ato resume",
+        "ato plan confirm nothing", "ato drain ON", "ato drain x --agent on",
+        "ato msg verify alex", "ato msg device accept age1x",
         "ato msg setup", "/usr/bin/other join x", "other join x",
     ):  # fmt: skip
         assert asking.ask(team, call).get("permissionDecision") in (None, "allow"), call

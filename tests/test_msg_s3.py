@@ -57,5 +57,5 @@ def test_setting_up_before_the_rules_are_there(tmp_path: Path) -> None:
     assert uid == keys.load(new.environment).uid
     team = seaweed.team({"max": uid})
     let_in = people.person(tmp_path, "max", **team.environ("max"))
-    assert let_in.set_up(team.url)["error"] is None
+    assert let_in.at_terminal("setup", "--store", team.url, "--yes")[0] == 0
     assert let_in.json("users")["people"][0]["you"]

@@ -102,11 +102,14 @@ def test_a_script_is_never_asked(one: Person, tmp_path: Path) -> None:
 
 
 def test_a_second_call_changes_what_it_is_given(one: Person, tmp_path: Path) -> None:
-    """Called again with one option, setup changes that and nothing else, and others see the change."""
+    """Called again at a terminal with one option, setup changes that alone, and others see the change."""
     url = f"file://{tmp_path}/store"
     first = one.json("setup", "--name", "maxi", "--store", url)
-    assert one.json("setup", "--address", "max@example.org")["name"] == "maxi"
-    after = one.json("setup", "--name", "m")
+    for change in (("--address", "max@example.org"), ("--name", "m"), ("--store", f"file://{tmp_path}/other")):
+        one.refused(2, "not-confirmed", "setup", *change, "--yes")  # a script says no new thing of a person
+    assert "others write to maxi" in one.at_terminal("setup", "--address", "max@example.org", "--yes")[1]
+    assert one.at_terminal("setup", "--name", "m", "--yes")[0] == 0
+    after = one.json("setup")
     assert (after["address"], after["name"], after["store"]) == ("max@example.org", "m", url)
     assert (after["uid"], after["fingerprint"], after["made"]) == (first["uid"], first["fingerprint"], False)
     other = people.person(tmp_path, "other")
@@ -218,14 +221,14 @@ def test_a_store_that_does_not_do(one: Person, tmp_path: Path) -> None:
         admin = store.open_store(team.url, team.environ("admin"))
         proxy.put = lambda path, data: admin.replace(path.removeprefix(f"/{team.bucket}/"), data)
         env = {**team.environ("admin"), "AWS_ENDPOINT_URL": proxy.url}
-        done = one.run("setup", "--store", team.url, "--json", **env)
-        assert done.returncode == 70
-        (finding,) = json.loads(done.stdout)["findings"]
+        status, shown = one.at_terminal("setup", "--store", team.url, "--yes", "--json", **env)
+        assert status == 70
+        (finding,) = json.loads(shown.splitlines()[0])["findings"]
         assert "create them only if absent" in finding
-        done = one.run("setup", "--store", team.url, **env)
-    assert done.returncode == 70
-    assert finding in done.stderr
-    assert "ato msg setup --store" in done.stderr
+        status, shown = one.at_terminal("setup", "--store", team.url, "--yes", **env)
+    assert status == 70
+    assert finding in shown
+    assert "ato msg setup --store" in shown
     assert agent_map(one)["org"]["store"] == good
     assert one.sync()["error"] is None
 

@@ -106,7 +106,7 @@ def test_a_mistyped_store(tmp_path: Path) -> None:
     one = people.person(tmp_path, "max")
     one.set_up(url)
     for wrong in (f"file://{tmp_path}/no/such/store", "s3://no-such-bucket"):
-        assert one.run("setup", "--store", wrong, "--yes").returncode == 70
+        assert one.at_terminal("setup", "--store", wrong, "--yes")[0] == 70
         assert json.loads((one.home / "AGENT_MAP.json").read_bytes())["org"]["store"] == url
 
 

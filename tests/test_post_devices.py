@@ -219,7 +219,8 @@ def test_another_name_on_one_device(three: list[Writer]) -> None:
     """Who changes their name or address on one device has it on the other; the two do not change it back and forth."""
     max_, laptop, alex = three
     both(max_, laptop)
-    laptop.person.said("setup", "--name", "maximilian", "--address", "max@example.org", "--store", max_.url, "--yes")
+    change = ("setup", "--name", "maximilian", "--address", "max@example.org", "--yes")
+    assert laptop.person.at_terminal(*change)[0] == 0
     for _ in range(3):
         both(max_, laptop)
     entries = letters.stored(max_.url, f"dir/{max_.uid}/")

@@ -186,8 +186,7 @@ def test_setting_up_with_another_store(tmp_path: Path) -> None:
     """The command that names another store puts one's own entry there, as before."""
     max_, _ = letters.writers(tmp_path, "max", "alex")
     place = tmp_path / "other"
-    said = max_.person.json("setup", "--address", ADDRESSES["max"], "--store", str(place), "--yes")
-    assert said["error"] is None
+    assert max_.person.at_terminal("setup", "--address", ADDRESSES["max"], "--store", str(place), "--yes")[0] == 0
     assert entries(f"file://{place}", max_) == entries(max_.url, max_)
     assert len(people.load(max_.home)) == 2
 

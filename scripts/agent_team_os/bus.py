@@ -24,6 +24,7 @@ from .protocol.errors import (
     CannotWrite,
     Halted,
     LockBusy,
+    NotConfirmed,
     NothingToRead,
     UnknownAgent,
     Usage,
@@ -325,16 +326,27 @@ class Bus:
         if name == _GOD:
             raise Usage(f'"{name}" means the orchestrator of a domain', "Choose another name.")
         place = workspace.to_join(self.home, folder)
-        owner, why = agentmap.agent_for(self.map, place)
-        return place, owner if owner and owner != name and why != "fallback" else ""
+        return place, agentmap.owner_of(self.map, name, place)
 
-    def join(self, name: str, folder: str, about: dict[str, Any]) -> int:
-        """Map a folder, and all below it, to an agent, and return the number of the rule. Idempotent."""
+    def altered(self, name: str, about: dict[str, Any]) -> dict[str, Any]:
+        """What the map says now of an agent, of all that a join with `about` would change."""
+        known = self.map.get("agents", {}).get(name, {})
+        return {key: known[key] for key, value in about.items() if value and known.get(key, value) != value}
+
+    def join(self, name: str, folder: str, about: dict[str, Any], owner: Optional[str] = None) -> int:
+        """Map a folder, and all below it, to an agent, and return the number of the rule. Idempotent.
+
+        With the `owner` that a person was shown, and the real path of the folder, NotConfirmed if either has changed.
+        """
         place, _ = self.to_join(name, folder)
         number = 0
+        if owner is not None and place != folder:
+            raise NotConfirmed(f"{folder} leads elsewhere now", "Join it again.")
 
         def change(document: AgentMap) -> None:
             nonlocal number
+            if owner is not None and owner != agentmap.owner_of(document, name, place):
+                raise NotConfirmed(f"{place} has another agent than before", "Join it again.")
             number = agentmap.settle(document, name, place, about)
 
         self.init()

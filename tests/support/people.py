@@ -100,6 +100,11 @@ class Person:
         assert ended == status, text
         return text
 
+    def at_terminal(self, *args: str, **env: str) -> tuple[int, str]:
+        """The status of `ato msg ARGS` at a terminal outside of sessions, and what it shows there."""
+        with Seat({**self.environment, **env}, self.root, [*PROGRAM, "msg", *args]) as seat:
+            return seat.end()
+
     def set_up(self, store: str, **env: str) -> dict[str, Any]:
         """`msg setup` as a script does it; what it says."""
         address = ADDRESSES.get(self.name, f"{self.name}@example.org")

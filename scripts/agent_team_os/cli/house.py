@@ -52,11 +52,19 @@ def join(
     bus = here.open_bus()
     folder = os.path.abspath(os.path.join(here.folder(), path or ""))
     place, owner = bus.to_join(name, folder)
-    gate.check("rejoin" if owner else "join", "join", name, *(["--path", folder] if path else []))
+    about = {"role": role, "domain": domain, "capabilities": list(capability)}
+    altered = bus.altered(name, about)
+    given = [("--path", folder if path else None), ("--role", role), ("--domain", domain)]
+    given += [("--capability", value) for value in capability]
+    options = [word for option, value in given if value for word in (option, value)]
+    gate.check("rejoin" if owner or altered else "join", "join", name, *options)
     if owner:
         output.note("{} is {}'s now. Its mail stays its own.", text.place(place), owner)
-        gate.agree(f"Give it, with all below it, to {name}?", f"{text.place(place)} stays {owner}'s")
-    rule = bus.join(name, folder, {"role": role, "domain": domain, "capabilities": list(capability)})
+    for key, value in altered.items():
+        output.note("{} has another {} now: {}", name, key, value)
+    if owner or altered:
+        gate.agree(f"Give the folder, with all below it, to {name}?", "nothing was changed")
+    rule = bus.join(name, place, about, owner)
     if as_json:
         output.emit({"agent": name, "path": folder, "rule": rule, "map": layout.agent_map(bus.home)})
         return

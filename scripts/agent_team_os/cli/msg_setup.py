@@ -57,6 +57,8 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
     url = ask("Store (a shared folder, or s3://bucket/prefix)", known, "--store", store.check_url, url)
     # A folder that was a store and is none any more is away, and not to be made anew.
     made = url != known and post_setup.make_store(url)
+    if before and (address, name, url) != (before["address"], before["name"], known or url):
+        gate.check("msg change", "msg", "setup", *_options(address=address, name=name, store=url))
     rival = error = ""
     try:
         rival = post_setup.rival(here.home, os.environ, url, address)

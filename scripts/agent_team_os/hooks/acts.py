@@ -40,8 +40,11 @@ else:
     Act = namedtuple("Act", "name words title facts lines do")
 
 
-def open_act(words: list[str], environ: Mapping[str, str], home: str, workspace: str) -> Act:
-    """The act that these words call for, as it would be done now; a BusError if it would be refused."""
+def open_act(words: list[str], environ: Mapping[str, str], home: str, workspace: str, folder: str = "") -> Act:
+    """The act that these words call for, as it would be done now; a BusError if it would be refused.
+
+    `folder` is where the call is made, in a session of the workspace.
+    """
     verb = tool_call.verb_of(words)
     rest, options = _parse(verb, words[1 + verb.count(" ") :])
     agent_map = homes.read_map(home) if homes.check(home) else {}
@@ -51,12 +54,14 @@ def open_act(words: list[str], environ: Mapping[str, str], home: str, workspace:
         if verb != "join":  # the name may be the one that is to join
             raise
         who = identity.of_workspace(agent_map, {}, workspace)
+    if "--path" in options:
+        options["--path"] = [os.path.join(folder or workspace, options["--path"][-1])]
     return _BUILDERS[verb](Bus(home, agent_map, who), rest, options)
 
 
-def page(act: Act) -> str:
-    """What the person is shown: whatever others wrote is visible, and no tag of the client's own stands in it."""
-    return "\n".join(["agent-team-os asks you:", *map(frame.harmless, act.lines)])
+def page(act: Act) -> list[str]:
+    """What the person is shown, line by line: all that others wrote is visible, and none of it opens a tag."""
+    return ["agent-team-os asks you:", *(frame.harmless(show.visible(line)) for line in act.lines)]
 
 
 def digest(act: Act) -> str:
@@ -94,23 +99,34 @@ def _one(verb: str, arguments: list[str], what: str) -> str:
     return arguments[0]
 
 
+def _switch(verb: str, arguments: list[str]) -> str:
+    """`on` or `off`; Usage for anything else."""
+    switch = _one(verb, arguments, "on or off")
+    if switch not in ("on", "off"):
+        raise Usage(f'{verb} is on or off, not "{switch[:40]}"', f"See: ato {verb} --help")
+    return switch
+
+
 def _join(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:
     name = _one("join", arguments, "a name")
     folder = os.path.join(bus.who.workspace, options.get("--path", [""])[-1])
     about: dict[str, Any] = {key: options.get(f"--{key}", [None])[-1] for key in ("role", "domain")}
     about["capabilities"] = options.get("--capability", [])
     place, owner = bus.to_join(name, folder)
-    lines = [f"Give the folder {text.place(place)}, with all below it, to the agent {name}?"]
+    altered = bus.altered(name, about)
+    lines = [f"Give the folder {_exactly(agentmap.short(place))}, with all below it, to the agent {name}?"]
     if owner:
         lines.append(f"It is {owner}'s now. Mail for {owner} stays with {owner}, and sessions here no longer see it.")
     lines.append(f"Sessions here will read the mail of {name} and write as {name}.")
-    lines += [f"  {key}: {show.one_line(str(value), 200)}" for key, value in about.items() if value]
+    for key, value in about.items():
+        before = f" (now: {_exactly(str(altered[key]))})" if key in altered else ""
+        lines += [f"  {key}: {_exactly(str(value))}{before}"] if value else []
 
     def do(given: Mapping[str, Any], environ: Mapping[str, str], say: Say) -> None:
         from . import session_start
         from .call import Call
 
-        number = bus.join(name, place, about)
+        number = bus.join(name, place, about, owner)
         who = identity.of_workspace(bus.map, environ, bus.who.workspace)
         folder, of_map = text.place(place), agentmap.place(bus.home)
         what = f"the folder {folder}" if frame.is_plain(folder) else "this folder"
@@ -129,11 +145,18 @@ def _join(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:
     words = ["join", name, "--path", place]
     for key in ("--role", "--domain", "--capability"):
         words += [word for value in options.get(key, ()) for word in (key, value)]
-    return Act("rejoin" if owner else "join", words, f"Join as {name}", owner, lines, do)
+    return Act("rejoin" if owner or altered else "join", words, f"Join as {name}", [owner, altered], lines, do)
+
+
+def _exactly(words: str) -> str:
+    """A text as it is; where not all of it would be seen, as it is written in JSON."""
+    import json
+
+    return words if words == show.one_line(words).replace("  ", " ") else json.dumps(words)
 
 
 def _drain(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:
-    switch = _one("drain", arguments, "on or off")
+    switch = _switch("drain", arguments)
     agent = options.get("--agent", [""])[-1] or bus.agent
     identity.check_known(bus.map, agent)
     may = "may then not end while it has mail" if switch == "on" else "may then end while it has mail"
@@ -146,7 +169,7 @@ def _drain(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act
 
 
 def _god(bus: Bus, arguments: list[str], _: object) -> Act:
-    on = _one("god", arguments, "on or off") == "on"
+    on = _switch("god", arguments) == "on"
     agent = bus.agent
     if on:
         gods.check(bus.map, agent)
@@ -166,9 +189,10 @@ def _resume(bus: Bus, arguments: list[str], _: object) -> Act:
     if arguments:
         raise Usage("resume takes no further word", "Write: ato resume")
     halted = halt.current(bus.home)
-    lines = ["Lift the halt? Mail goes out again."]
-    if halted:
-        lines.append(f"Now {halt.sentence(halted)}" + (f": {show.one_line(halted['reason'])}" * bool(halted["reason"])))
+    if halted is None:
+        raise Usage("the bus is not halted")
+    why = f": {show.one_line(halted['reason'])}" if halted["reason"] else ""
+    lines = ["Lift the halt? Mail goes out again.", f"Now {halt.sentence(halted)}{why}"]
 
     def do(_: object, __: object, say: Say) -> None:
         say(pages.resumed(bus.resume()))
@@ -178,6 +202,8 @@ def _resume(bus: Bus, arguments: list[str], _: object) -> Act:
 
 def _confirm(bus: Bus, arguments: list[str], _: object) -> Act:
     plan = plans.load(bus.home, _one("plan confirm", arguments, "the plan"))
+    if plan["status"] == "dispatched":
+        raise Usage(f"{plan['id']} has gone out already", f"See how far it is: ato plan show {plan['id']}")
     session = f"{bus.agent}/{bus.who.slug}"
     shown = plans.digest(plan)
     plans.check_god(bus.map, plan["god"])
@@ -198,6 +224,8 @@ def _launch(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Ac
     opens = "--open" in options
     wanted = launch.sessions(bus.home, bus.map, plan)
     commands = launch.commands(wanted, opens)
+    if not commands:
+        raise Usage("there is no session to open", f"See how far it is: ato plan show {plan['id']}")
 
     def do(_: object, __: object, say: Say) -> None:
         _, done, notes = launch.carry_out(wanted, opens)
@@ -225,4 +253,7 @@ def _ato() -> str:
 
 def refuse(act: Act, why: str) -> NotConfirmed:
     """The error for an act whose question does not count."""
-    return NotConfirmed(f"{act.title}: this was not done, because {why}", f"At a terminal: ato {' '.join(act.words)}")
+    import shlex
+
+    hint = f"At a terminal: ato {shlex.join(act.words)}"
+    return NotConfirmed(f"{act.title}: this was not done, because {why}", hint)

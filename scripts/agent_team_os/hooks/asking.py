@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Callable, Optional
 
+_WIDE, _SHORT, _HIGHEST = 70, 6, 400  # characters of a line, and lines of a page, on the screen
+_TOO_LONG = "it is too long for the question of the client"
 _CALL = re.compile(r"[A-Za-z0-9_-]{1,128}")  # ids of tool calls
 
 
@@ -33,20 +35,26 @@ def ask(
     if given.get("agent_id") or not isinstance(call_id, str) or not _CALL.fullmatch(call_id):
         return None
     try:
-        act = acts.open_act(words, environ, home, workspace)
+        folder = given.get("cwd")
+        act = acts.open_act(words, environ, home, workspace, folder if isinstance(folder, str) else "")
     except BusError:
         return None
     if person.attended(environ, person.TABLE[act.name]):
         return None
     import shlex
 
+    instead = tool_call.ASKED + shlex.join([call_id, acts.digest(act), *act.words])
+    page = acts.page(act)
+    high = sum(len(line) // _WIDE + 1 for line in page)
+    if high > _HIGHEST:
+        return {"permissionDecision": "deny", "permissionDecisionReason": acts.refuse(act, _TOO_LONG).words()}
+    if high > _SHORT:  # of a long reason the client shows the beginning alone, of a command all
+        instead += " -- " + shlex.quote("\n".join(["", *page, ""]).replace("'", "\u2019"))
+        page = [*page[:2], "All of it stands above: scroll up and read it."]
     return {
         "permissionDecision": "ask",
-        "permissionDecisionReason": acts.page(act),
-        "updatedInput": {
-            "command": tool_call.ASKED + shlex.join([call_id, acts.digest(act), *act.words]),
-            "description": act.title,
-        },
+        "permissionDecisionReason": "\n".join(page),
+        "updatedInput": {"command": instead, "description": act.title},
     }
 
 
@@ -60,6 +68,8 @@ def carry_out(
         call_id, digest, *words = shlex.split(tool_call.command_of(given)[len(tool_call.ASKED) :])
     except ValueError:
         return
+    if "--" in words:  # and then the page
+        words = words[: words.index("--")]
     if given.get("agent_id") or call_id != given.get("tool_use_id") or not tool_call.verb_of(words):
         return
     try:

@@ -43,6 +43,7 @@ TABLE = {
     "plan launch": Rule("opening sessions", session=True, script=False),
     "resume": Rule("lifting a halt", session=True, script=False),
     "msg setup": Rule("setting up mail between people", session=False, script=True),
+    "msg change": Rule("changing who you are, or where your mail goes,", session=False, script=False),
     "msg claim": Rule("taking over an address", session=False, script=False, retype=True),
     "msg verify": Rule("saying whose a key is", session=False, script=False, retype=True),
     "msg device accept": Rule("handing your keys to a device", session=False, script=False, retype=True),
@@ -88,16 +89,19 @@ def check(act: str, environ: Mapping[str, str], call: str, ato: str) -> None:
 def attended(environ: Mapping[str, str], rule: Rule) -> str:
     """Why a hook was not called by the client of a session that a person sits at; empty if it was.
 
-    For what a script may do as well, the client's word is enough; older ones say less.
+    For what a script may do as well, less is enough: older clients do not say which process they are, and on some
+    systems nobody says who has called.
     """
     sits = environ.get("CLAUDE_CODE_SESSION_ATTENDED", "1" if rule.script else "")
     if environ.get("CLAUDE_CODE_ENTRYPOINT") != "cli" or sits != "1":
         return "nobody sits at this session"
-    if rule.script:
-        return ""
     named = environ.get("CLAUDE_PID", "")
     client = int(named) if named.isascii() and named.isdecimal() and len(named) < 10 else 0
     above = process.ancestors()
+    if rule.script and not above:
+        return ""
+    if rule.script and not named:  # whoever stands where an older client would
+        client = above[1] if len(above) > 1 else 0
     # hooks/run, and above it the client. A shell of the model would stand between them, or in the place of hooks/run.
     if above[1:2] != [client] or not any(word.endswith("/hooks/run") for word in process.arguments(above[0])[1:4]):
         return "this was not called by the client"

@@ -52,7 +52,7 @@ def plan(home: str, document: dict[str, Any], sent: dict[int, Message], ato: str
 
 def _more(task: dict[str, Any]) -> list[tuple[str, Any]]:
     """What a person should see of a task besides its title and summary."""
-    found = [(show.one_line(key, 40), item) for key, item in task.get("payload", {}).items()]
+    found = [(show.one_line(key), item) for key, item in task.get("payload", {}).items()]
     found += [("ref", uri) for uri in task.get("context_refs", ())]
     if task.get("response_by"):
         found.append(("answer by", show.day_time(task["response_by"])))

@@ -127,6 +127,12 @@ def agent_for(document: AgentMap, workspace: str) -> tuple[Optional[str], str]:
     return agent, why
 
 
+def owner_of(document: AgentMap, name: str, place: str) -> str:
+    """The agent that would lose a folder if `name` got it; empty for nobody."""
+    owner, why = agent_for(document, place)
+    return owner if owner and owner != name and why != "fallback" else ""
+
+
 def settle(document: AgentMap, name: str, place: str, about: dict[str, Any]) -> int:
     """Give a resolved folder to an agent, in the map in place; returns the number of the rule. Says the same twice."""
     document.setdefault("version", "2.0")
