@@ -75,6 +75,8 @@ def _state(home: str, name: str) -> tuple[str, list[str]]:
             if not free:
                 return "held", inside
             return ("dead" if inside else "leased" if in_lease else "empty"), inside
+        if not all(os.path.lexists(os.path.join(path, entry)) for entry in inside):
+            return "released", []  # its holder let go while we looked
         return ("leased" if in_lease else "foreign"), inside
 
 
