@@ -81,7 +81,7 @@ def test_a_page_that_is_long(team: Team) -> None:
     tasks = [plans.task(f"Task {n}", payload={key: "it's\n`touch out` " + "w " * 200}) for n in range(12)]
     question = ask(team, f"ato plan confirm {plans.propose(team, *tasks)}")
     command = question["updatedInput"]["command"]
-    assert question["permissionDecisionReason"].endswith("scroll up and read it.")
+    assert question["permissionDecisionReason"].endswith("press Page Up to read it.")
     for number in range(12):
         assert f"Task {number}, please" in command
     assert command.count("and then $(touch out)") == 12

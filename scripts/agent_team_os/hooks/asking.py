@@ -50,7 +50,7 @@ def ask(
         return {"permissionDecision": "deny", "permissionDecisionReason": acts.refuse(act, _TOO_LONG).words()}
     if high > _SHORT:  # of a long reason the client shows the beginning alone, of a command all
         instead += " -- " + shlex.quote("\n".join(["", *page, ""]).replace("'", "\u2019"))
-        page = [*page[:2], "All of it stands above: scroll up and read it."]
+        page = [*page[:2], "All of it stands above: press Page Up to read it."]
     return {
         "permissionDecision": "ask",
         "permissionDecisionReason": "\n".join(page),
