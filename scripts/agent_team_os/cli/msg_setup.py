@@ -62,7 +62,7 @@ def setup(address: str | None, name: str | None, url: str | None, yes: bool, as_
     rival = error = ""
     try:
         rival = post_setup.rival(here.home, os.environ, url, address)
-    except StoreFailed as failed:  # which is no reason not to make the keys
+    except StoreFailed as failed:  # the keys can be made all the same
         error = failed.words()
     if rival:  # before there is a key here, which would be in the way of another device's
         words = "{} is in the directory already, with the key {}\nOn a second device, call instead: ato msg device add"

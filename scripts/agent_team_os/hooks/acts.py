@@ -109,7 +109,7 @@ def _switch(verb: str, arguments: list[str]) -> str:
 
 def _join(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:
     name = _one("join", arguments, "a name")
-    folder = os.path.join(bus.who.workspace, options.get("--path", [""])[-1])
+    folder = options.get("--path", [bus.who.workspace])[-1]
     about: dict[str, Any] = {key: options.get(f"--{key}", [None])[-1] for key in ("role", "domain")}
     about["capabilities"] = options.get("--capability", [])
     place, owner = bus.to_join(name, folder)
@@ -152,7 +152,7 @@ def _exactly(words: str) -> str:
     """A text as it is; where not all of it would be seen, as it is written in JSON."""
     import json
 
-    return words if words == show.one_line(words).replace("  ", " ") else json.dumps(words)
+    return words if words == show.one_line(words) else json.dumps(words)
 
 
 def _drain(bus: Bus, arguments: list[str], options: dict[str, list[str]]) -> Act:

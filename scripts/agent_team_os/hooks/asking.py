@@ -32,7 +32,7 @@ def ask(
 ) -> Optional[dict[str, Any]]:
     """PreToolUse: the question for the person; None where nobody can be asked, or the verb would refuse anyway."""
     call_id = given.get("tool_use_id")
-    if given.get("agent_id") or not isinstance(call_id, str) or not _CALL.fullmatch(call_id):
+    if not isinstance(call_id, str) or not _CALL.fullmatch(call_id):
         return None
     try:
         folder = given.get("cwd")
@@ -70,7 +70,7 @@ def carry_out(
         return
     if "--" in words:  # and then the page
         words = words[: words.index("--")]
-    if given.get("agent_id") or call_id != given.get("tool_use_id") or not tool_call.verb_of(words):
+    if call_id != given.get("tool_use_id") or not tool_call.verb_of(words):
         return
     try:
         act = acts.open_act(words, environ, home, workspace)
